@@ -128,14 +128,11 @@ class Record:
 @contextmanager
 def trees(count: int) -> Iterator[queue.SimpleQueue]:
     """Copies of this checkout: free ones wait in the queue."""
-    listed = subprocess.check_output(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z"], text=True)
     free: queue.SimpleQueue = queue.SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as folder:
         for i in range(count):
             tree = Path(folder).resolve() / str(i)
-            for name in [name for name in listed.split("\0") if (ROOT / name).is_file()]:
-                (tree / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, tree / name)
+            shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".[!c]*", "runs", "__pycache__"))  # with a dot: .ci alone
             free.put(tree)
         yield free
 

@@ -32,10 +32,12 @@ class Classifier:
         return x[mine], np.searchsorted(self.digits, y[mine])
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
-        """The probabilities of the classes in eval mode, (n, classes)."""
+        """The probabilities of the classes in eval mode, (n, classes). Raises ValueError for more outputs than digits."""
 
         def predict(x):
             v = self.model(Tensor(x))
+            if v.ndim == 2 and v.shape[1] > len(self.digits):
+                raise ValueError(f"Classifier: {v.shape[1]} outputs for {len(self.digits)} digits; name a digit for each class")
             if v.ndim == 2:
                 return softmax(v).numpy()
             p = sigmoid(v).numpy()

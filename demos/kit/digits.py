@@ -1,7 +1,7 @@
 """Code that the demos on images share: the data, the training, the judge's metrics, and the final pictures."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -52,18 +52,15 @@ OUTPUTS = "The losses, and D's mean outputs for real and for fake images"  # wit
 LATE_BALANCE = "In the last tenth of the training, $L(G(z))$ is {ratio|.2f} times $L(x)$, and $M$ is {M|.3f}"
 
 
-def options(description: str) -> argparse.ArgumentParser:
+def options(description: str, choices: Sequence[str] = DATA) -> argparse.ArgumentParser:
     """The options of demos about digits: the common ones, --data and --data-dir."""
     parser = common_options(description)
-    add_data_options(parser, DATA, quick_data="glyphs")
+    add_data_options(parser, choices, quick_data="glyphs")
     return parser
 
 
-def gallery_options(description: str) -> argparse.ArgumentParser:
-    """The options of demos about the gallery's generator, which has learnt MNIST. Glyphs only let a quick run do without."""
-    parser = common_options(description)
-    add_data_options(parser, DATA[:1], quick_data="glyphs")
-    return parser
+# Of demos about the gallery's generator, which has learnt MNIST. Glyphs only let a quick run do without.
+gallery_options = partial(options, choices=DATA[:1])
 
 
 def gallery_generator() -> ConditionalGAN:

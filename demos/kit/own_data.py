@@ -136,7 +136,7 @@ def read(path: str, size: int | None = None) -> OwnData:
     if file.is_dir():
         x, y, names = data.images(file, size or 28)
         return OwnData(x, y, names, size or 28)
-    readers = {".npy": _npy, ".npz": _npz, ".csv": _csv}
+    readers = {".npy": lambda file: (np.load(file, mmap_mode="r", allow_pickle=False), None), ".npz": _npz, ".csv": _csv}
     if not file.is_file() or file.suffix.lower() not in readers:
         raise data.DataError(f"{path}: expected {OWN}")
     try:
@@ -151,10 +151,6 @@ def read(path: str, size: int | None = None) -> OwnData:
     except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         # MemoryError: of a header that lies; RuntimeError: of an archive with a password
         raise data.DataError(f"{path}: {' '.join(str(error).split())}") from None
-
-
-def _npy(file: Path) -> tuple[np.ndarray, None]:
-    return np.load(file, mmap_mode="r", allow_pickle=False), None
 
 
 def _npz(file: Path) -> tuple[np.ndarray, np.ndarray | None]:

@@ -5,15 +5,11 @@ The overpowered attack: of a linear generator and a linear classifier, in closed
 
 import numpy as np
 import pytest
+from numpy.random import default_rng as rng
 
 from minigan import Tensor, gradcheck
 from minigan.attacks import disagreement, overpowered, project
 from minigan.ops import concatenate
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
 
 A = rng(7).standard_normal((3, 8))
 

@@ -57,10 +57,3 @@ def test_the_rate_falls_linearly_to_0_in_each_search(monkeypatch):
     monkeypatch.setattr(minimal, "Adam", Watched)
     minimal_perturbation(linear, X, 1, clip=None, searches=2, steps=4, lr=0.1)
     np.testing.assert_allclose(rates, 2 * [0.1, 0.075, 0.05, 0.025])
-
-
-def test_each_input_is_on_its_own():
-    """A mean over the batch would make c weigh more, the more inputs there are."""
-    options = {"clip": None, "c": (0.1, 0.1), "searches": 1, "steps": 40, "lr": 0.1}
-    together, alone = (minimal_perturbation(linear, X[part], OTHER[part], **options) for part in (slice(None), slice(4, 5)))
-    np.testing.assert_allclose(together.adversarial[4:5], alone.adversarial, rtol=1e-6)

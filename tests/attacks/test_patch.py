@@ -64,12 +64,9 @@ def test_places_and_angles_cover_what_they_may():
         assert 32 - half * 1.35 < high < 32 - half + 0.6
 
 
-def test_the_gradient_is_that_of_finite_differences_and_a_generator_decides_the_places():
+def test_the_gradient_is_that_of_finite_differences():
     x, pixels = rng(1).random((3, 2, 7, 7)), rng(3).random((2, 3, 3))
     assert gradcheck(lambda p: apply_patch(x, p, 0.3, rng(5))[0], pixels)
-    one, same, other = (apply_patch(x, pixels, 0.3, rng(seed))[0].data for seed in (4, 4, 5))
-    np.testing.assert_array_equal(one, same)
-    assert (one != other).any()
 
 
 def stripes(x):

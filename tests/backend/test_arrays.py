@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import subprocess
 import sys
 import threading
 import types
@@ -13,6 +12,7 @@ import pytest
 import minigan as mg
 from demos.__main__ import main
 from minigan import backend
+from tests.helpers.programs import python
 
 
 @pytest.fixture
@@ -117,8 +117,7 @@ def test_what_is_missing_is_said_at_once_with_what_to_install(missing, choose):
 
 @pytest.mark.parametrize("missing", ["NVRTC"], indirect=True)
 def test_what_is_missing_is_said_on_one_line_where_the_environment_or_a_demo_asks_for_cupy(missing, tmp_path, capsys):
-    environment = os.environ | {"MINIGAN_BACKEND": "cupy"}
-    result = subprocess.run([sys.executable, "-c", "import minigan"], env=environment, capture_output=True, text=True)
+    result = python("-c", "import minigan", MINIGAN_BACKEND="cupy")
     *lines, last = result.stderr.strip().split("\n")
     assert (result.returncode, lines.count("Traceback (most recent call last):")) == (1, 1)
     assert last.startswith("minigan.backend.BackendError: MINIGAN_BACKEND=cupy: the cupy backend needs")
@@ -164,8 +163,7 @@ UNKNOWN = "minigan.backend.BackendError: MINIGAN_BACKEND=jax: unknown backend 'j
 
 @pytest.mark.parametrize(("value", "name", "error"), [("", "numpy", ""), ("cupy", "cupy", ""), ("jax", "", UNKNOWN)])
 def test_the_environment_variable_sets_the_start_value_and_an_import_needs_numpy_alone(value, name, error):
-    command, environment = [sys.executable, "-W", "error", "-c", NEEDS_NUMPY_ALONE], os.environ | {"MINIGAN_BACKEND": value}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    result = python("-W", "error", "-c", NEEDS_NUMPY_ALONE, MINIGAN_BACKEND=value)
     assert (result.stdout.strip(), result.stderr.strip().split("\n")[-1]) == (name, error)
 
 

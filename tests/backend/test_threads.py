@@ -2,8 +2,6 @@
 
 import os
 import runpy
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -16,6 +14,7 @@ from minigan.backend import threads
 from minigan.ops import convolution
 from minigan.optim import blocks
 from tests.games import players
+from tests.helpers.programs import python
 
 NUMBERS = [(1, 1), (2, 8), (3, 2), (8, 1)]  # of minigan's threads, and of BLAS's
 BLAS = threads.one_blas_thread
@@ -76,15 +75,6 @@ def test_a_game_has_the_same_bits(name, monkeypatch):
         return [value for network in players.networks(game).values() for value in players.values(network)]
 
     assert_same_bits(play)
-
-
-@given(st.integers(0, 50), st.integers(1, 9))
-def test_pieces_are_the_range_once_and_in_order(n, count):
-    pieces = threads.pieces(n, count)
-    assert [i for piece in pieces for i in range(n)[piece]] == list(range(n))
-    lengths = [piece.stop - piece.start for piece in pieces]
-    assert len(pieces) == count
-    assert max(lengths) - min(lengths) <= 1
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -206,6 +196,5 @@ print(os.waitstatus_to_exitcode(os.wait()[1]))
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_process_that_is_forked_while_another_thread_adds_gradients_has_threads_of_its_own_and_is_not_stuck():
-    command, environment = [sys.executable, "-W", "ignore", "-c", FORKED], os.environ | {"MINIGAN_THREADS": "2"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = python("-W", "ignore", "-c", FORKED, MINIGAN_THREADS="2")
     assert done.stdout == "4\n", done.stderr

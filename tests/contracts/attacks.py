@@ -33,7 +33,7 @@ ATTACKS = {  # name, and a comma before what is special: (model, x, y) -> an arr
     "fgsm, targeted": lambda model, x, y: attacks.fgsm(model, x, y, EPSILON, targeted=True, clip=None),
     "pgd": lambda model, x, y: attacks.pgd(model, x, y, EPSILON, clip=RANGE, step=STEP, steps=3),
     "pgd, random start": lambda model, x, y: attacks.pgd(model, x, y, 0.1, steps=3, rng=rng()),
-    "minimal_perturbation": lambda model, x, y: attacks.minimal_perturbation(model, x, y, searches=2, steps=5),
+    "minimal_perturbation": lambda model, x, y: attacks.minimal_perturbation(model, x, y, searches=2, steps=5, lr=0.3),
     "fooling_images": lambda model, x, y: attacks.fooling_images(model, x, y, step=STEP),
     "fooled": lambda model, x, y: attacks.fooled(model, x, 0.4),
     "adversarial_patch": lambda model, x, y: attacks.adversarial_patch(model, x, 1, 0.2, steps=3, batch=4, rng=rng()),

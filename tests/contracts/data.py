@@ -16,10 +16,6 @@ SOURCES = {  # name: (n, rng or None) -> samples
 SHAPES = {"ring": (2,), "grid": (2,), "glyphs": (1, 28, 28), "glyphs, labels": (), "scenes": (3, 32, 32), "scenes, labels": ()}
 
 
-def noise(kind):
-    return lambda rng: data.noise(3, kind, rng), lambda prior: prior(5)
-
-
 def batches(rng):
     return data.batches(np.arange(44).reshape(22, 2), size=6, rng=rng)
 

@@ -66,8 +66,8 @@ def weights(*shapes):
     return st.tuples(*[arrays(shape, 0.1, 1) for shape in shapes])
 
 
-def entry(call, twin, draws, *inputs, special=None):
-    return Entry(call, twin, draws, [(call, lambda: list(inputs))], special)
+def entry(call, twin, draws, *inputs, special=None, points=()):
+    return Entry(call, twin, draws, [(call, lambda: list(inputs))], special, [(call, *point) for point in points])
 
 
 V, W, P, Y = normal(5, 1), normal(4, 1, seed=1), positive(5, 1) / 5, positive(5, 1, seed=1) / 5
@@ -116,7 +116,9 @@ LOSSES: dict[str, Entry] = {
         lambda fake, real: np.sum((real.mean(0) - fake.mean(0)) ** 2),
         calls(arrays(st.sampled_from([(2, 3), (5, 3)])), real=[X]), normal(5, 3, seed=1),
     ),
-    "pull_away_term": entry(losses.pull_away_term, pull_away_term, calls(arrays((3, 2), 0.1, 1)), normal(4, 3)),
+    "pull_away_term": entry(
+        losses.pull_away_term, pull_away_term, calls(arrays((3, 2), 0.1, 1)), normal(4, 3), points=[(np.zeros((3, 2)), 0)]
+    ),
     "squared_gradient_norm": entry(
         cubic_norm, lambda w: np.mean(9 * (X @ w) ** 4) * np.sum(w * w), calls(weights((3, 1))), normal(3, 1, seed=1)
     ),

@@ -38,6 +38,11 @@ def one(*args, **options):
     return arrays(*args, **options).map(lambda x: (x,))
 
 
+def varied(some, options):
+    """Arrays from `some`, one or a tuple of them, and options that depend on them."""
+    return some.flatmap(lambda drawn: calls(st.just(drawn), **options(drawn)))
+
+
 # --- families of ops ----------------------------------------------------------------------------------------------------
 
 
@@ -64,11 +69,8 @@ def pairs(call, twin, special=None, change=lambda x: x, at=(), **bounds):
 def reduction(call, twin, empty=False, more=(), at=(), **bounds):
     """A reduction over every kind of axis. `empty`: it has a value where there is nothing to reduce."""
 
-    @st.composite
-    def draws(draw):
-        x = draw(arrays(shapes(min_side=0 if empty else 1, max_dims=3, max_side=3), low=-2, high=2, **bounds))
-        return (x,), {"axis": draw(axes(x.ndim)), "keepdims": draw(st.booleans())}
-
+    some = arrays(shapes(min_side=0 if empty else 1, max_dims=3, max_side=3), low=-2, high=2, **bounds)
+    draws = varied(some, lambda x: {"axis": axes(x.ndim), "keepdims": [False, True]})
     fixed = cases(
         call, lambda x: call(x, axis=1), lambda x: call(x, axis=(0, -1), keepdims=True), lambda x: call(x, axis=()), *more,
         inputs=lambda: [normal(2, 3, 2)],
@@ -77,24 +79,15 @@ def reduction(call, twin, empty=False, more=(), at=(), **bounds):
     fixed += cases(lambda x: call(x, axis=-1), inputs=lambda: [normal(0, 2)]) if empty else []
     tiny = lambda x: (np.where(np.abs(x) < 1e-20, 0.0, x),)  # noqa: E731 (whose squares would round to 0)
     rows = arrays(ROWS, special=True).map(tiny) if call is mg.norm else one(ROWS, special=True)
-    return Entry(call, twin, draws(), fixed, rows, points(call, *at))
+    return Entry(call, twin, draws, fixed, rows, points(call, *at))
 
 
 def along(call, twin, none=False, min_side=0, special=None, fixed=(), at=()):
     """An op along one axis (`none`: or all of them)."""
 
-    @st.composite
-    def draws(draw):
-        x = draw(arrays(shapes(min_dims=0 if none else 1, min_side=min_side, max_side=3)))
-        return (x,), {"axis": draw(st.sampled_from([*[None] * none, *range(-x.ndim, x.ndim)]))}
-
-    return Entry(call, twin, draws(), cases(call, *fixed), special, points(call, *at))
-
-
-@st.composite
-def moved(draw):
-    x = draw(arrays(shapes(min_dims=1, max_side=3)))
-    return (x,), {name: draw(st.integers(-x.ndim, x.ndim - 1)) for name in ("source", "destination")}
+    some = arrays(shapes(min_dims=0 if none else 1, min_side=min_side, max_side=3))
+    draws = varied(some, lambda x: {"axis": [*[None] * none, *range(-x.ndim, x.ndim)]})
+    return Entry(call, twin, draws, cases(call, *fixed), special, points(call, *at))
 
 
 @st.composite
@@ -111,40 +104,7 @@ def stretched(draw):
     return (x,), {"shape": (*longer, *[draw(st.integers(1, 3)) if n == 1 else n for n in x.shape])}
 
 
-@st.composite
-def padded(draw):
-    x = draw(arrays(shapes(**SMALL)))
-    widths = [draw(st.tuples(st.integers(0, 2), st.integers(0, 2))) for _ in range(x.ndim)]
-    return (x,), {"widths": draw(st.sampled_from([widths, 1])), "value": draw(st.sampled_from([0.0, 1.5]))}
-
-
-@st.composite
-def joined(draw):
-    shape = draw(shapes(min_dims=1, max_side=2))
-    return tuple(draw(arrays(shape)) for _ in range(2)), {"axis": draw(st.integers(-len(shape), len(shape) - 1))}
-
-
-@st.composite
-def indexed(draw):
-    x = draw(arrays(shapes(min_dims=1, min_side=1, max_side=3)))
-    whole = hnp.integer_array_indices(x.shape, result_shape=hnp.array_shapes(max_dims=2, max_side=3))
-    return (x,), {"index": draw(hnp.basic_indices(x.shape, allow_newaxis=True) | whole)}
-
-
-@st.composite
-def multiplied(draw):
-    group = draw(hnp.mutually_broadcastable_shapes(signature=np.matmul.signature, max_dims=2, min_side=0, max_side=2))
-    return tuple(draw(arrays(shape)) for shape in group.input_shapes), {}
-
-
-SIZES = {"a": 2, "b": 3, "c": 1, "i": 2, "j": 3, "k": 2, "l": 1, "z": 0, "B": 2}
-
-
-def operands(subscripts, seed=0):
-    """Arrays for an einsum."""
-    rng = np.random.default_rng(seed)
-    terms = subscripts.replace(" ", "").split("->")[0].split(",")
-    return tuple(rng.standard_normal([SIZES[letter] for letter in term]) for term in terms)
+SIZES = {"a": 2, "i": 2, "j": 3, "k": 2, "z": 0}
 
 
 @st.composite
@@ -153,13 +113,8 @@ def summed(draw):
     letters = sorted(set("".join(terms)))
     out = draw(st.none() | st.permutations(letters).flatmap(lambda p: st.integers(0, len(p)).map(lambda n: p[:n])))
     subscripts = ",".join(terms) + ("" if out is None else "->" + "".join(out))
-    return operands(subscripts), {"subscripts": subscripts}
-
-
-@st.composite
-def chosen(draw):
-    mask, a, b = draw(broadcastable(3))
-    return (a, b), {"condition": mask > 0}
+    rng = np.random.default_rng(0)
+    return tuple(rng.standard_normal([SIZES[letter] for letter in term]) for term in terms), {"subscripts": subscripts}
 
 
 def rounded(group):
@@ -194,17 +149,17 @@ def taps(x, kernel, stride, padding, dilation=(1, 1), border=0.0):
     return [x[:, :, i * dh : i * dh + h : sh, j * dw : j * dw + w : sw] for i, j in np.ndindex(*kernel)]
 
 
-def convolved(x, w, stride, padding, dilation):
+def convolved(x, w, stride, padding, dilation=(1, 1)):
     kernels = np.moveaxis(w, (2, 3), (0, 1)).reshape(-1, *w.shape[:2])
     pairs = zip(taps(x, w.shape[2:], stride, padding, dilation), kernels, strict=True)
     return sum(np.einsum("nchw,oc->nohw", tap, kernel) for tap, kernel in pairs)
 
 
-def painted(x, w, stride, padding, output_padding):
+def painted(x, w, stride, padding, output_padding=(0, 0)):
     """Every pixel adds its kernel to a large canvas, of which the padding is cut off."""
     (N, _, H, W), (_, O, KH, KW) = x.shape, w.shape
     (sh, sw), (ph, pw), (eh, ew) = stride, padding, output_padding
-    canvas = np.zeros((N, O, (H - 1) * sh + KH + eh, (W - 1) * sw + KW + ew))
+    canvas = np.zeros((N, O, (H - 1) * sh + KH + eh, (W - 1) * sw + KW + ew), np.result_type(x, w))
     for h, v in np.ndindex(H, W):
         canvas[:, :, h * sh : h * sh + KH, v * sw : v * sw + KW] += np.einsum("nc,coij->noij", x[:, :, h, v], w)
     return canvas[:, :, ph : canvas.shape[2] - ph, pw : canvas.shape[3] - pw]
@@ -264,6 +219,10 @@ CLIPPED = [-2, -1, -0.5, 0.5, 1, 2]
 BOUNDS = [(-1, 1), (None, 1), (-1, None), (None, None), (-1.0, np.float64(1)), (np.float32(-1), np.array(1.0, "float32"))]
 NUMBERS = [-2, -1, 0, 1, 2, 3, 2.0, -1.0, 0.0, np.float64(2), np.int64(2)]
 KINK = {"away_from": (0,)}
+WIDTHS, WHOLE = st.tuples(st.integers(0, 2), st.integers(0, 2)), {"result_shape": hnp.array_shapes(max_dims=2, max_side=3)}
+JOINED = shapes(min_dims=1, max_side=2).flatmap(
+    lambda shape: calls(st.tuples(arrays(shape), arrays(shape)), axis=st.integers(-len(shape), len(shape) - 1))
+)
 DRAWN = np.random.default_rng(0).random(8, dtype="float32")
 SPLITS = [(2, 0), (1, -1), (3, 1), ([1], 0), ([0, 2, 2], 1), ([], 0), ((1, 9), 0), ([-1], 0)]
 
@@ -352,7 +311,8 @@ OPS: dict[str, Entry] = {
         ],
     ),
     "where": Entry(
-        lambda a, b, condition: mg.where(condition, a, b), lambda a, b, condition: np.where(condition, a, b), chosen(),
+        lambda a, b, condition: mg.where(condition, a, b), lambda a, b, condition: np.where(condition, a, b),
+        broadcastable(3).map(lambda group: (group[1:], {"condition": group[0] > 0})),
         cases(lambda a, b: mg.where([[True], [False]], a, b), inputs=lambda: [normal(2, 3), normal(3, seed=1)]),
     ),
     **{name: pairs(getattr(mg, name), getattr(np, name), None, rounded, low=0, high=1) for name in CONSTANT[:-1]},
@@ -413,7 +373,12 @@ OPS: dict[str, Entry] = {
         [*cases(mg.transpose), *cases(lambda x: mg.transpose(x, 1, 2, 0), inputs=lambda: [normal(2, 3, 2)])],
     ),
     "moveaxis": Entry(
-        mg.moveaxis, np.moveaxis, moved(), cases(lambda x: mg.moveaxis(x, 0, -1), inputs=lambda: [normal(2, 3, 2)])
+        mg.moveaxis, np.moveaxis,
+        varied(
+            arrays(shapes(min_dims=1, max_side=3)),
+            lambda x: dict.fromkeys(("source", "destination"), st.integers(-x.ndim, x.ndim - 1)),
+        ),
+        cases(lambda x: mg.moveaxis(x, 0, -1), inputs=lambda: [normal(2, 3, 2)]),
     ),
     "broadcast_to": Entry(
         mg.broadcast_to, np.broadcast_to, stretched(),
@@ -430,16 +395,17 @@ OPS: dict[str, Entry] = {
     ),
     "flip": along(mg.flip, np.flip, none=True, fixed=[lambda x: mg.flip(x, -1)]),
     "pad": Entry(
-        mg.pad, lambda x, widths, value: np.pad(x, widths, constant_values=value) if x.ndim else x, padded(),
+        mg.pad, lambda x, widths, value: np.pad(x, widths, constant_values=value) if x.ndim else x,
+        varied(arrays(shapes(**SMALL)), lambda x: {"widths": st.just(1) | st.tuples(*[WIDTHS] * x.ndim), "value": [0.0, 1.5]}),
         cases(lambda x: mg.pad(x, [(1, 0), (0, 2)], value=3.0)),
     ),
     "concatenate": Entry(
-        lambda a, b, axis: mg.concatenate([a, b, a], axis), lambda a, b, axis: np.concatenate([a, b, a], axis), joined(),
+        lambda a, b, axis: mg.concatenate([a, b, a], axis), lambda a, b, axis: np.concatenate([a, b, a], axis), JOINED,
         cases(lambda a, b: mg.concatenate([a, b, a], axis=-1), inputs=lambda: [normal(2, 1), normal(2, 2)]),
     ),
     "stack": Entry(
         lambda a, b, axis: mg.stack([a, b, a], axis), lambda a, b, axis: np.stack([a, b, a], axis),
-        joined() | st.just(((np.array(1.0), np.array(2.0)), {"axis": 0})),
+        JOINED | st.just(((np.array(1.0), np.array(2.0)), {"axis": 0})),
         cases(lambda a, b: mg.stack([a, b, a], axis=-1), inputs=lambda: [normal(2, 1), normal(2, 1, seed=1)]),
     ),
     "split": Entry(
@@ -457,7 +423,11 @@ OPS: dict[str, Entry] = {
         cases(lambda x: mg.take(x, (1, 1, 0, -1), axis=1)),
     ),
     "getitem": Entry(
-        mg.getitem, lambda x, index: np.asarray(x[index]), indexed(),
+        mg.getitem, lambda x, index: np.asarray(x[index]),
+        varied(
+            arrays(shapes(min_dims=1, min_side=1, max_side=3)),
+            lambda x: {"index": hnp.basic_indices(x.shape, allow_newaxis=True) | hnp.integer_array_indices(x.shape, **WHOLE)},
+        ),
         [
             *cases(lambda x: x[[0, 0, 1], ::-1], lambda x: x[None, ..., 1], lambda x: x[x > 0]),
             *cases(lambda x: gradient(x[[0, 0, 1]] ** 3, x)),  # the derivative's own derivatives
@@ -466,7 +436,10 @@ OPS: dict[str, Entry] = {
     "one_hot": Entry(lambda labels: mg.one_hot(labels, 5, "float64"), lambda labels: np.eye(5)[labels], labels()),
     # products
     "matmul": Entry(
-        mg.matmul, np.matmul, multiplied(),
+        mg.matmul, np.matmul,
+        hnp.mutually_broadcastable_shapes(signature=np.matmul.signature, max_dims=2, min_side=0, max_side=2).flatmap(
+            lambda group: calls(st.tuples(*map(arrays, group.input_shapes)))
+        ),
         [
             (mg.matmul, lambda a=a, b=b: [normal(*a), normal(*b, seed=1)])
             for a, b in [((2, 3), (3, 4)), ((3,), (3,)), ((3,), (2, 3, 2)), ((2, 2, 3), (3,)), ((2, 1, 1, 3), (2, 3, 2))]

@@ -36,6 +36,13 @@ def test_the_generator_decides_the_samples_and_else_minigans_seed(name):
     assert not np.array_equal(*first)
 
 
+@pytest.mark.parametrize("draw", [data.glyphs, data.scenes])
+def test_all_ten_classes_are_equally_likely_and_all_images_differ(draw):
+    images, labels = draw(2500, np.random.default_rng(0))
+    np.testing.assert_allclose(np.bincount(labels, minlength=10), 250, atol=80)  # five standard deviations
+    assert len(np.unique(images.reshape(2500, -1), axis=0)) == 2500
+
+
 @every_stream
 def test_a_streams_generator_decides_and_else_minigans_seed_whoever_else_draws(make, draw):
     a, b, c = (draw(make(np.random.default_rng(seed))) for seed in (1, 1, 2))

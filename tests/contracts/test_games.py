@@ -1,4 +1,4 @@
-"""Every game: its step in NumPy, the order of events, who changes whom, dtypes, metrics, memory, sampling, saving."""
+"""Every game: its step in NumPy, the order of events, who changes whom, dtypes, metrics, memory, sampling, saving, copies."""
 
 import copy
 import gc
@@ -11,6 +11,7 @@ import pytest
 import minigan as mg
 from minigan import games, nn, optim
 from tests.contracts.games import GAMES, make, minibatch, minibatches, stream
+from tests.contracts.test_layers import every_copy, frozen_or_not
 from tests.games import players
 from tests.helpers.states import assert_same
 from tests.optim.stepping import arrays_of
@@ -186,3 +187,22 @@ def test_a_resumed_game_goes_on_bit_for_bit_and_what_was_saved_stays(name):
     np.testing.assert_array_equal(resumed.sample(5, **labels(name, 5)), drawn)
     assert_same(end, resumed.state_dict())
     assert not any(players.equal(kept[p].values(), end[p].values()) for p in "GD")
+
+
+@every_copy
+@frozen_or_not
+@every_game
+def test_a_copied_game_goes_on_bit_for_bit(name, frozen, make_copy):
+    game, batches = make(name), stream(name)
+    game.step(batches)
+    if frozen:  # a part of G, as a user would who has trained it elsewhere
+        game.G.parameters()[0].requires_grad = False
+    twin, same_batches = make_copy(game), make_copy(batches)
+    assert [p.requires_grad for p in twin.G.parameters()] == [p.requires_grad for p in game.G.parameters()]
+    trained = [p for key in GAMES[name].trains["opt_G"] for p in getattr(twin, key).parameters()]
+    assert {id(p) for p in trained} == {id(p) for p in twin.opt_G.params}  # one and the same, also in the copy
+    rng = game.state_dict()["rng"]
+    figures = [dict(game.step(batches)) for _ in range(2)]
+    twin.load_state_dict(twin.state_dict() | {"rng": rng})  # minigan's default generator, which both use
+    assert [dict(twin.step(same_batches)) for _ in range(2)] == figures
+    assert_same(twin.state_dict(), game.state_dict())

@@ -8,6 +8,7 @@ import pytest
 
 import minigan as mg
 from minigan import data, nn, optim
+from tests.contracts.rules import RULES
 from tests.games import players
 from tests.helpers.leaves import leaf
 
@@ -54,13 +55,9 @@ def played(name, average=False):
 
 
 TARGETS = {
-    "module": network, "SGD": lambda: stepped(optim.SGD), "momentum": lambda: stepped(optim.SGD, momentum=0.5),
-    "RMSProp": lambda: stepped(optim.RMSProp), "Adam": lambda: stepped(optim.Adam), "OMD": lambda: stepped(optim.OMD),
-    "OMD, average": lambda: stepped(optim.OMD, predictor=2), "OMD, decay": lambda: stepped(optim.OMD, predictor=0.5),
-    "Adam, weight decay": lambda: stepped(optim.Adam, weight_decay=0.1), "Adam, groups": lambda: stepped(optim.Adam, 0.2),
-    "Cosine": lambda: decay(schedule=optim.Cosine, warm_up=2),
-    "OptimisticAdam": lambda: stepped(optim.OptimisticAdam), "LinearDecay": decay, "Batches": stream,
-    "Extragradient": lambda: stepped(optim.Extragradient), "Lookahead": lookahead,
+    **{name: lambda rule=rule: stepped(rule.make) for name, rule in RULES.items()}, "module": network,
+    "Adam, groups": lambda: stepped(optim.Adam, 0.2), "Cosine": lambda: decay(schedule=optim.Cosine, warm_up=2),
+    "LinearDecay": decay, "Batches": stream, "Lookahead": lookahead,
     "average": lambda: played("gan", average=True),
     "Noise": lambda: data.noise(3, "sphere"), **{name: lambda name=name: played(name) for name in players.RULES},
 }  # fmt: skip
@@ -180,7 +177,8 @@ SETTINGS = [  # (the game, a setting, the target's, the saved one's)
     ("wgan", "clip", 0.1, 0.01), ("wgan_gp", "penalty", 1.0, 10.0), ("began", "gamma", 0.7, 0.5),
     ("ebgan", "margin", 2.0, 10.0), ("ebgan", "pull_away", 0.1, 0.0), ("cgan", "r1", 0.5, 0.0),
     ("Adam", "weight_decay", 0.2, 0.1), ("Adam, groups", "groups", [[1, 1.0], [1, 2.0]], [[1, 1.0], [1, 0.5]]),
-    ("Cosine", "warm_up", 3, 0), ("Lookahead", "alpha", 0.7, 0.5),
+    ("Cosine", "warm_up", 3, 0), ("Lookahead", "alpha", 0.7, 0.5), ("OMD", "predictor", "last", 1), ("OMD", "predictor", 2, 3),
+    ("OMD", "predictor", 2, 0.5), ("OMD", "predictor", 0.5, 0.6),
     ("Adam", "betas", [0.5, 0.9], [0.9, 0.999]), ("LinearDecay", "steps", 800, 10), ("MovingAverage", "decay", 0.9, 0.999),
 ]  # fmt: skip
 
@@ -188,7 +186,7 @@ SETTINGS = [  # (the game, a setting, the target's, the saved one's)
 def with_setting(name, key, value):
     others = {"Adam": lambda **setting: stepped(optim.Adam, **setting), "LinearDecay": decay}
     others["Adam, groups"] = lambda groups: stepped(optim.Adam, 0.1 * groups[1][1])
-    others["Lookahead"] = lookahead
+    others |= {"OMD": lambda **setting: stepped(optim.OMD, **setting), "Lookahead": lookahead}
     others["Cosine"] = lambda **setting: decay(schedule=optim.Cosine, **setting)
     others["MovingAverage"] = lambda decay: nn.MovingAverage(network(), decay)
     return others.get(name, lambda **setting: players.make(name, **setting))(**{key: value})

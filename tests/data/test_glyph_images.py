@@ -12,12 +12,6 @@ def many():
     return data.glyphs(2500, rng=np.random.default_rng(0))
 
 
-def test_all_ten_digits_are_equally_likely_and_all_images_differ(many):
-    images, labels = many
-    np.testing.assert_allclose(np.bincount(labels, minlength=10), 250, atol=80)  # five standard deviations
-    assert len(np.unique(images.reshape(2500, -1), axis=0)) == 2500
-
-
 def test_a_digit_is_white_on_black_about_20_pixels_high_and_does_not_touch_the_border(many):
     images = many[0][:, 0]
     assert (images.min(), images.max()) == (0, 1)

@@ -12,10 +12,8 @@ def many():
     return data.scenes(4000, rng=np.random.default_rng(0))
 
 
-def test_all_ten_classes_are_equally_likely_all_images_differ_and_all_colours_occur(many):
-    images, labels = many
-    np.testing.assert_allclose(np.bincount(labels, minlength=10), 400, atol=100)  # five standard deviations
-    assert len(np.unique(images.reshape(4000, -1), axis=0)) == 4000
+def test_all_colours_occur(many):
+    images, _ = many
     assert 0 <= images.min() < 0.02 < 0.98 < images.max() <= 1
     brightest = np.bincount(images.mean(axis=(2, 3)).argmax(axis=1), minlength=3)
     np.testing.assert_allclose(brightest, 4000 / 3, rtol=0.15)

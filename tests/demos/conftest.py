@@ -2,10 +2,8 @@
 
 import functools
 import inspect
-import os
 import re
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
@@ -23,7 +21,8 @@ from demos.kit.runner.checkpoint import running
 from demos.the_game import gan
 from demos.wasserstein import wgan
 from minigan import data, metrics
-from tests.demos.running import DEMOS, MAIN, QUICK, ROOT
+from tests.demos.running import MAIN, coarse_pictures
+from tests.helpers.programs import python
 
 
 @pytest.fixture(scope="session")
@@ -33,21 +32,14 @@ def quick(tmp_path_factory):
     @functools.cache
     def run(name):
         out, cache = (tmp_path_factory.mktemp(name) for _ in range(2))
-        environment = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        environment = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         environment |= {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": matplotlib.get_cachedir()}  # matplotlib's list of fonts
         module = ["demos.gan"] if name == "gan" else ["demos", name]  # both ways to start a demo
-        command = [sys.executable, "-m", *module, "--quick", "--out", str(out)]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        done = python("-m", *module, "--quick", "--out", out, **environment)
         assert done.returncode == 0, done.stderr
         return SimpleNamespace(name=name, out=out, said=done.stdout, err=done.stderr, cache=cache)
 
     return run
-
-
-@pytest.fixture(params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in DEMOS])
-def done(request, quick):
-    """The quick run of each demo that trains a game."""
-    return quick(request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +47,14 @@ def _no_run_is_left():
     """A run that a test leaves before its end would catch the signals of those that follow."""
     yield
     running.close()
+
+
+@pytest.fixture
+def empty_folder(tmp_path, monkeypatch):
+    """The current folder is an empty one, and pictures are coarse."""
+    monkeypatch.chdir(tmp_path)
+    with coarse_pictures():
+        yield
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import csv
 import json
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +16,6 @@ from demos.wasserstein import wgan
 
 DEMOS = {"gan": gan, "wgan": wgan, "cgan": cgan, "dcgan": dcgan, "began": began}
 POINTS = ("gan", "wgan")  # what they draw with --quick; the others draw images
-QUICK = ("gan", "wgan")  # whose --quick runs are in the default run; the others train and draw by the same code
-ROOT = Path(gan.__file__).parents[2]
 MAIN = 'def main(argv=None):\n    print("runs")\n'  # of a demo that tests write
 
 
@@ -77,13 +74,6 @@ def history_of(out):
 
 def column(out, name):
     return np.array([float(row[name]) for row in history_of(out)])
-
-
-def numbers(figures):
-    """All numbers in nested dicts and lists."""
-    if isinstance(figures, dict | list):
-        return [n for part in (figures.values() if isinstance(figures, dict) else figures) for n in numbers(part)]
-    return [figures]
 
 
 def assert_same_end(a, b):

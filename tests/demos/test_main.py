@@ -1,13 +1,11 @@
 """`python -m demos`: a command finds each demo by its short name, and needs no packages for their list."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from demos import catalogue
-from tests.demos.running import ROOT
+from tests.helpers.programs import python
 
 FIND = """
 import importlib.util, sys
@@ -21,7 +19,6 @@ for name in catalogue.names():
 
 @pytest.mark.parametrize("command", ["-m demos.gan", "-c spawn_main() --multiprocessing-fork", "-m pytest"])
 def test_a_command_and_its_processes_find_each_demo_by_its_short_name_and_other_programs_do_not(command):
-    program = [sys.executable, "-S", "-c", FIND.format(["python", *command.split()])]
-    found = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    found = python("-S", "-c", FIND.format(["python", *command.split()])).stdout.splitlines()
     files = ["None" if "pytest" in command else str(catalogue.file_of(name)) for name in catalogue.names()]
     assert [str(Path(line)) for line in found] == files

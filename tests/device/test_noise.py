@@ -33,15 +33,12 @@ def test_noise_is_drawn_where_tensors_live_or_on_the_cpu(device):
 
 
 @pytest.mark.parametrize("kind", ["normal", "uniform", "sphere"])
-def test_a_prior_draws_on_the_device_from_a_stream_of_its_own_that_can_be_saved(kind, device):
+def test_a_prior_draws_on_the_device_from_a_stream_of_its_own(kind, device):
     with backend.using("cupy"):
         prior, other = data.noise(5, kind), data.noise(5, kind)
         z = prior(4)
         assert everything_is_on(device, z)
         assert z.dtype == np.float32
-        state, expected = prior.state_dict(), backend.to_numpy(prior(3))
-        prior.load_state_dict(state)
-        np.testing.assert_array_equal(backend.to_numpy(prior(3)), expected)
         assert not np.array_equal(backend.to_numpy(other(4)), backend.to_numpy(z))
         if kind == "sphere":
             np.testing.assert_allclose(np.linalg.norm(backend.to_numpy(z), axis=1), np.sqrt(5), rtol=1e-5)

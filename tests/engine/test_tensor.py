@@ -175,18 +175,10 @@ def test_no_gradient_of_a_random_graph_shares_memory_with_anything(program, crea
         x.grad = None
 
 
-HELD = {  # derivatives that hold the array that they return, or a view of it
-    "a constant": lambda g, held: held.append(CAPTURED) or mg.record("fresh", CAPTURED),
-    "an array with a view": lambda g, held: held.append((g_x := g * 2.0).data[:1]) or g_x,
-    "the seed": lambda g, held: held.append(g.data) or g,
-}
-
-
-@pytest.mark.parametrize("derivative", HELD.values(), ids=HELD)
-def test_an_array_that_somebody_holds_is_not_given_away_and_any_other_not_copied(derivative):
+def test_an_array_of_which_somebody_holds_a_view_is_not_given_away_and_any_other_not_copied():
     x, held = leaf(VALUES), []
-    mg.record("op", x.data * 1.0, (x, lambda g, y: derivative(g, held))).backward(x.detach() * 2.0)
-    assert not any(np.shares_memory(x.grad.data, other) for other in held)
+    mg.record("op", x.data * 1.0, (x, lambda g, y: held.append((g_x := g * 2.0).data[:1]) or g_x)).sum().backward()
+    assert not np.shares_memory(x.grad.data, held[0])
     w, made = leaf(), []
     mg.record("made", w.data * 2.0, (w, lambda g, y: made.append(g * 2.0) or made[0])).sum().backward()
     assert w.grad is made[0]
@@ -265,11 +257,10 @@ def doublings(x, n):  # 2^n paths
     return x
 
 
-@pytest.mark.parametrize("length", [30_000, pytest.param(100_000, marks=pytest.mark.slow)])
-def test_long_chain_of_ops(length):
+def test_long_chain_of_ops():
     x = leaf([1.0])
-    chain(x, length).backward()
-    assert x.grad.item() == 1
+    chain(x, 30_000).backward()
+    assert x.grad.item() == 1  # and here the chain is gone
 
 
 @pytest.mark.parametrize("graph", [chain, doublings, lambda x, n: mg.concatenate([x * 2.0 for _ in range(n)]).sum()])

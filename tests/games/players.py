@@ -24,11 +24,6 @@ def equal(a, b):
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def encoder_of(attributes):
-    """The third network, where there is one."""
-    return [attributes["Q"]] if "Q" in attributes else []
-
-
 def networks(game):
     """By name."""
     return {name: getattr(game, name) for name in "GDQ" if hasattr(game, name)}

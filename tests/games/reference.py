@@ -8,6 +8,10 @@ from itertools import islice
 
 import numpy as np
 
+from tests.contracts.losses import pull_away_term, sigma
+from tests.contracts.ops import convolved, painted
+from tests.contracts.rules import adam
+
 STEP = 1e-30
 
 
@@ -16,20 +20,11 @@ def dense(x, W, b=0.0):
 
 
 def conv(x, W, b=0.0, stride=1, padding=0):
-    """y[:, :, i, j] = a window of x times W (O, C, K, K), plus b."""
-    x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(x, W.shape[2:], (2, 3))[:, :, ::stride, ::stride]
-    return np.einsum("nchwij,ocij->nohw", windows, W) + np.reshape(b, (-1, 1, 1))
+    return convolved(x, W, (stride, stride), (padding, padding)) + np.reshape(b, (-1, 1, 1))
 
 
 def conv_transpose(x, W, b=0.0, stride=1, padding=0):
-    """Each x[:, :, i, j] is painted into the output, times W (C, O, K, K), plus b; windows may overlap."""
-    (n, _, *sides), (_, channels, size, _) = x.shape, W.shape
-    y = np.zeros((n, channels, *[stride * (side - 1) + size for side in sides]), np.result_type(x, W))
-    for i, j in np.ndindex(*sides):
-        rows, columns = (slice(stride * k, stride * k + size) for k in (i, j))
-        y[:, :, rows, columns] += np.einsum("nc,cokl->nokl", x[:, :, i, j], W)
-    return y[:, :, padding : y.shape[2] - padding, padding : y.shape[3] - padding] + np.reshape(b, (-1, 1, 1))
+    return painted(x, W, (stride, stride), (padding, padding)) + np.reshape(b, (-1, 1, 1))
 
 
 def leaky_relu(x, slope=0.0):
@@ -71,9 +66,6 @@ class Net:
             x = function(x, *islice(params, count))
         return x
 
-    def forward(self, x):
-        return self(x), None
-
 
 # --- rules and steps ----------------------------------------------------------------------------------------------------
 
@@ -81,18 +73,13 @@ class Net:
 class Adam:
     """Called with parameters and gradients; returns the new parameters."""
 
-    def __init__(self, lr, beta1=0.9, beta2=0.999, eps=1e-8):
-        self.lr, self.beta1, self.beta2, self.eps, self.t, self.moments = lr, beta1, beta2, eps, 0, None
+    def __init__(self, lr):
+        self.lr, self.gradients = lr, []
 
     def __call__(self, params, gradients):
-        self.t, new = self.t + 1, []
-        self.moments = self.moments or [(0.0, 0.0) for _ in params]
-        for i, (p, g, (m, v)) in enumerate(zip(params, gradients, self.moments, strict=True)):
-            m, v = self.beta1 * m + (1 - self.beta1) * g, self.beta2 * v + (1 - self.beta2) * g**2
-            self.moments[i] = m, v
-            m_hat, v_hat = m / (1 - self.beta1**self.t), v / (1 - self.beta2**self.t)
-            new.append(p - self.lr * m_hat / (np.sqrt(v_hat) + self.eps))
-        return new
+        self.gradients.append(gradients)
+        directions = [adam(np.array(seen), (0.9, 0.999), 1e-8)[-1] for seen in zip(*self.gradients, strict=True)]
+        return [p - self.lr * d for p, d in zip(params, directions, strict=True)]
 
 
 def descend(rule, loss, *nets):
@@ -112,10 +99,6 @@ def descend(rule, loss, *nets):
     for net in nets:
         net.params = list(islice(new, len(net.params)))
     return value
-
-
-def sigma(v):
-    return 1 / (1 + np.exp(-v))
 
 
 def absolute(v):
@@ -212,16 +195,12 @@ def ebgan(g, batches):
     def energy(v):
         return np.sqrt(((v - D(v)) ** 2).sum(axis=1))
 
-    def pull_away(S):
-        s, n = S / np.sqrt((S**2).sum(axis=1, keepdims=True)), len(S)
-        return (((s @ s.T) ** 2).sum() - n) / (n * (n - 1))
-
     fake = G(g.prior(len(x)))
     metrics = {"D_real": energy(x).mean(), "D_fake": energy(fake).mean()}
     metrics["loss_D"] = descend(g.opt_D, lambda: energy(x).mean() + leaky_relu(g.margin - energy(fake)).mean(), D)
     z = g.prior(len(x))
     metrics["loss_G"] = energy(G(z)).mean()
-    descend(g.opt_G, lambda: energy(G(z)).mean() + g.pull_away * pull_away(D(G(z), stop=g.depth)), G)
+    descend(g.opt_G, lambda: energy(G(z)).mean() + g.pull_away * pull_away_term(D(G(z), stop=g.depth)), G)
     return metrics
 
 

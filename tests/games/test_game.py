@@ -12,7 +12,7 @@ from minigan import Tensor, games, nn
 from minigan.games import Figures
 from minigan.games import game as game_module
 from minigan.games.figures import accuracy
-from tests.games.players import CLASSES, in_float64, make, minibatch, minibatches, stream
+from tests.games.players import CLASSES, in_float64, make, minibatch, minibatches, record, stream, values
 from tests.helpers.leaves import leaf
 
 X = np.random.default_rng(0).standard_normal((4, 2)).astype("float32")
@@ -144,6 +144,13 @@ def test_the_semi_supervised_loss_is_finite_for_logits_of_any_size_and_bounded_b
     figures = game.step(minibatches("semi_supervised"))
     assert figures["L_unsupervised"] == pytest.approx(1000 + np.sign(v) * np.log(3), rel=1e-12)
     assert figures["L_supervised"] == pytest.approx(np.log(CLASSES), rel=1e-12)  # "fake" has no part in it
+
+
+def test_running_statistics_are_no_weights_and_not_clipped():
+    critic = nn.Sequential(nn.Dense(2, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Dense(4, 1))
+    record("wgan", networks={"D": critic}, m=8).play()
+    assert critic[1].running_var.min() > 0.1
+    assert max(np.abs(p).max() for p in values(critic[1])) <= np.float32(0.01)
 
 
 # --- autoencoders and encoders ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Another engine's functions, tested by minigan's gradcheck: a toy engine's. Those that are installed: the demo `checking`."""
+"""Another engine's functions, tested by minigan's gradcheck: a toy engine's. Its mistakes: `tests/demos/checking`."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from minigan import GradcheckError, gradcheck
 from minigan.gradcheck.lift import lift
 from minigan.testing import arrays, assert_gradients
-from tests.gradcheck.toy_engine import Toy, half_sine, sine, sine_then_wrong, vjp
+from tests.gradcheck.toy_engine import Toy, sine, vjp
 
-X, Y = np.array([[0.5, -1.5], [2.0, 0.7]]), np.array([[1.0, 0.3], [-0.8, 1.9]])
+X = np.array([[0.5, -1.5], [2.0, 0.7]])
 
 
 def lifted(f):
@@ -20,15 +20,6 @@ def lifted(f):
 @settings(max_examples=20)
 def test_a_right_function_passes_in_every_shape_order_and_dtype(x):
     assert_gradients(lifted(lambda x: sine(x) * x), x)
-
-
-def test_right_derivatives_pass_and_wrong_ones_are_found_at_their_order():
-    assert gradcheck(lifted(lambda x, y: sine(x * y) + x * x), X, Y, order=3)
-    with pytest.raises(GradcheckError, match=r"they differ by the factor 0\.5"):
-        gradcheck(lifted(half_sine), X)
-    assert gradcheck(lifted(sine_then_wrong), X, order=1)
-    with pytest.raises(GradcheckError):
-        gradcheck(lifted(sine_then_wrong), X, order=2)
 
 
 def test_a_gradient_in_the_outputs_shape_is_refused_and_not_summed():

@@ -1,4 +1,4 @@
-"""Ops with one mistake each: every one is caught, whatever the seed, and the error says what is wrong. Right ops pass."""
+"""Ops with one mistake each: every one is caught, whatever the seed, and the error says what is wrong."""
 
 import re
 from collections.abc import Callable
@@ -65,24 +65,9 @@ def spread(g, x, axis=-1):
     return mg.broadcast_to(mg.expand_dims(g, axis), x.shape)
 
 
-def softmax(x):
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
 def logsumexp(x):
     top = x.max(-1, keepdims=True)
     return (np.log(np.exp(x - top).sum(-1, keepdims=True)) + top)[..., 0]
-
-
-def greatest(share: Callable) -> Callable:
-    """max over the last axis; share(hit) is what each element gets of the gradient."""
-
-    def op(x):
-        hit = (x.data == x.data.max(-1, keepdims=True)).astype(x.dtype)
-        return record("op", x.data.max(-1), (x, lambda g, y: spread(g, x) * share(hit)))
-
-    return op
 
 
 def larger(at_tie: float):
@@ -98,10 +83,8 @@ def relu(at_0: float):
 
 PAIR, ONE = broadcastable(), st.tuples(arrays())
 SPECIAL, SPECIAL_PAIR = st.tuples(arrays(special=True)), broadcastable(special=True)
-SHORT = shapes(min_dims=1, max_dims=2, min_side=1)
-ROWS, SPECIAL_ROWS = st.tuples(arrays(SHORT)), st.tuples(arrays(shapes(min_dims=1, min_side=1), special=True))
+SPECIAL_ROWS = st.tuples(arrays(shapes(min_dims=1, min_side=1), special=True))
 SQUARE = st.integers(1, 4).flatmap(lambda n: st.tuples(arrays((n, n))))
-WITH_ZEROS = st.tuples(arrays(SHORT, special=True, low=-3, high=3).map(lambda x: np.where(np.abs(x) < 0.01, 0.0, x)))
 FIRST, SECOND, NOT_FINITE = "first derivative.*", "second derivative.*", "analytic gradient is not finite"
 AT_KINKS = {"kinks": True}
 MISTAKES = {  # name: (the op, what is drawn, what the error says, options)
@@ -110,12 +93,7 @@ MISTAKES = {  # name: (the op, what is drawn, what the error says, options)
     "a not recorded": (
         lambda a, b: record("op", a.data * b.data, (b, lambda g, y: g * a)), PAIR, FIRST + "input 0.*input missing from record"
     ),
-    "nan": (exp(lambda g, y, x: g * y * np.nan), ONE, FIRST + NOT_FINITE),
     "spread along an axis": (unary(lambda x: x.sum(1), lambda g, y, x: spread(g, x, 0)), SQUARE, FIRST + "transpose"),
-    "mean, divided by the size": (
-        unary(lambda x: x.mean(-1), lambda g, y, x: spread(g, x) * (1.0 / x.size)), ROWS, FIRST + "input 0.*factor 0"
-    ),
-    "softmax, only the diagonal": (unary(softmax, lambda g, y, x: g * y * (1.0 - y)), ROWS, FIRST + "input 0"),
     # second order
     "b as an array": (
         product(lambda g, a, b: g * Tensor(b.data)), PAIR, SECOND + "gradient for input 0.*input 1.*with arrays"
@@ -146,16 +124,8 @@ MISTAKES = {  # name: (the op, what is drawn, what the error says, options)
     # kinks and other special points
     "relu, slope 7 at 0": (relu(7), SPECIAL, FIRST + "input 0.*slope .* below and .* above; .*outside", AT_KINKS),
     "abs as x / |x|": (unary(np.abs, lambda g, y, x: g * (x / y)), SPECIAL, FIRST + NOT_FINITE, AT_KINKS),
-    "norm as x / |x|, also at 0": (
-        unary(lambda x: np.sqrt((x * x).sum(-1)), lambda g, y, x: spread(g, x) * (x / spread(y, x))),
-        WITH_ZEROS, NOT_FINITE, AT_KINKS,
-    ),
     "maximum, 1 to both": (larger(1.0), SPECIAL_PAIR, FIRST + "all inputs together", AT_KINKS),
-    "max, 1 to each of several": (greatest(lambda hit: hit), SPECIAL_ROWS, FIRST + "all inputs", AT_KINKS),
     "clip, also outside": (unary(lambda x: np.clip(x, -1, 1), lambda g, y, x: g), SPECIAL, FIRST + "input 0", AT_KINKS),
-    "prod as y / x": (
-        unary(lambda x: x.prod(-1), lambda g, y, x: spread(g * y, x) / x), SPECIAL_ROWS, NOT_FINITE + "|second derivative"
-    ),
     **{
         f"{name}, input {side}": (op, PAIR, f"{FIRST}input {side}|wrong for input {side}")
         for name, wrong in {
@@ -166,18 +136,6 @@ MISTAKES = {  # name: (the op, what is drawn, what the error says, options)
         for side, op in summed_back(wrong).items()
     },
 }  # fmt: skip
-RIGHT = {
-    "product": (product(), PAIR), "exp": (exp(lambda g, y, x: g * y), ONE),
-    "softmax": (unary(softmax, lambda g, y, x: y * (g - (g * y).sum(-1, keepdims=True))), SPECIAL_ROWS),
-    "logsumexp": (unary(logsumexp, lambda g, y, x: spread(g, x) * mg.softmax(x)), SPECIAL_ROWS),
-    "relu": (relu(0), SPECIAL, AT_KINKS), "relu, slope 1/2 at 0": (relu(0.5), SPECIAL, AT_KINKS),
-    "maximum": (larger(0.5), SPECIAL_PAIR, AT_KINKS),
-    "max": (greatest(lambda hit: hit / hit.sum(-1, keepdims=True)), SPECIAL_ROWS, AT_KINKS), "prod": (mg.prod, SPECIAL_ROWS),
-}  # fmt: skip
-MORE_SEEDS = [
-    pytest.param(range(1, 4), id="3 seeds", marks=pytest.mark.slow),
-    pytest.param(range(4, 101), id="97 seeds", marks=pytest.mark.stress),
-]
 
 
 def error_of(number, op, inputs, options=()):
@@ -199,15 +157,8 @@ def error_of(number, op, inputs, options=()):
     return "passes"
 
 
-@pytest.mark.parametrize("seeds", [pytest.param([0], id="one seed"), *MORE_SEEDS])
+@pytest.mark.parametrize("seeds", [[0], pytest.param(range(1, 101), marks=pytest.mark.stress)], ids=["one seed", "100 seeds"])
 @pytest.mark.parametrize(("op", "inputs", "says", "options"), [(*row, {})[:4] for row in MISTAKES.values()], ids=MISTAKES)
 def test_mistake_is_caught_and_named(op, inputs, says, options, seeds):
     for number in seeds:
         assert re.search(says, error_of(number, op, inputs, options), re.DOTALL)
-
-
-@pytest.mark.parametrize("seeds", MORE_SEEDS)
-@pytest.mark.parametrize("name", RIGHT)
-def test_right_op_passes(name, seeds):
-    for number in seeds:
-        assert error_of(number, *RIGHT[name]) == "passes"

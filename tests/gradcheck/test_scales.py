@@ -6,13 +6,9 @@ import pytest
 import minigan as mg
 from minigan import GradcheckError, Tensor, gradcheck, nn, record
 from minigan.testing import assert_gradients
+from tests.gradcheck.test_planted_mistakes import unary as op
 
 X = np.linspace(-2.0, 2.0, 5)
-
-
-def op(forward, derivative):
-    """An op of one input: derivative(g, y, x)."""
-    return lambda x: record("op", forward(x.data), (x, lambda g, y: derivative(g, y, x)))
 
 
 def sine(size, factor):
@@ -46,10 +42,7 @@ WRONG = {  # function, point, what the error says
         op(lambda x: np.sin(x.astype("f4")).astype(x.dtype), lambda g, y, x: g * mg.cos(x)), at(0.5), "lower prec"
     ),
     "a row without a gradient": (steps(0), np.ones(1), r"input 0 \(fn weighted\), index \(0,\)"),
-    **{
-        f"a slope of {s}, which float64 cannot see": (op(lambda x, s=s: 1 + s * x, lambda g, y, x: 0.0 * g), at(0.5), "numeric")
-        for s in (1e-12, 1e-13)
-    },
+    "a slope that float64 cannot see": (op(lambda x: 1 + 1e-13 * x, lambda g, y, x: 0.0 * g), at(0.5), "numeric"),
     "noise": (op(lambda x: np.sin(x) + 1e-9 * np.sin(1e12 * x), lambda g, y, x: g * mg.cos(x)), at(0.5), "check cannot decide"),
     "jump": (op(lambda x: np.where(x > 0, x, -1.0), lambda g, y, x: g), at(0.0), "kink|cannot decide"),
 }  # fmt: skip

@@ -6,6 +6,7 @@ from hypothesis import Phase, find, given, settings
 
 import minigan as mg
 from minigan.testing import arrays, assert_gradients, broadcastable
+from tests.gradcheck.test_planted_mistakes import product
 
 X = np.array([[0.5, -1.5, 2.0], [1.0, 0.7, -0.3]])
 TRY_LONG = settings(max_examples=3000, database=None, phases=[Phase.generate], deadline=None, report_multiple_bugs=False)
@@ -57,11 +58,6 @@ def test_sixteen_special_elements_hold_every_special_number_within_bounds(x, bou
 # --- assert_gradients ---------------------------------------------------------------------------------------------------
 
 
-def product(da):
-    """a * b, with this derivative(g, a, b) for a."""
-    return lambda a, b: mg.record("product", a.data * b.data, (a, lambda g, y: da(g, a, b)), (b, lambda g, y: g * a))
-
-
 def first(g):
     return mg.record("first", np.full(g.shape, g.data.strides == (0, 0)) + g.data, (g, lambda h, y: h))
 
@@ -78,7 +74,6 @@ REJECTED = {  # name: (the op, its inputs, what the error says, options)
     ),
     "wrong where it broadcasts": (product(lambda g, a, b: g * b * (1.0 + (a.shape != b.shape))), [X, X], "stretched", {}),
     "a gradient without strides": (product(lambda g, a, b: first(g) * b), [X, X], "broadcast, all strides 0", {}),
-    "a kink": (mg.relu, [np.zeros(2)], "pass kinks=True", {}),
 }  # fmt: skip
 ACCEPTED = {
     "an op whose own business float64 is": (lambda x: (x.astype("float64") * 2.0).astype(x.dtype), [X]),

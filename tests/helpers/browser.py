@@ -163,6 +163,19 @@ class Browser:
         for kind in ("Moved", "Pressed", "Released"):
             self.mouse(kind, x, y)
 
+    def click_on(self, selector: str, text: str = "") -> None:
+        """Click the first visible element of this kind with this text in it or in its label, after scrolling to it."""
+        x, y = self.run(f"""(() => {{
+            const said = element => element.getAttribute("aria-label") ?? element.textContent;
+            const all = [...document.querySelectorAll({selector!r})].filter(element => element.getClientRects().length);
+            const found = all.find(element => said(element) === {text!r})
+              ?? all.find(element => said(element).includes({text!r}));
+            found.scrollIntoView({{block: "nearest", inline: "nearest"}});
+            const box = found.getBoundingClientRect();
+            return [box.left + Math.min(box.width / 2, 40), box.top + box.height / 2];
+        }})()""")
+        self.click(x, y)
+
     def drag(self, *points: tuple[float, float]) -> None:
         """Press the button at the first of these points, and move over the others."""
         for i, (x, y) in enumerate(points):

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.programs import ROOT
+
 CODE = ("minigan", "demos/kit")
 
 _OPERATORS = """

@@ -8,13 +8,12 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.programs import ROOT
 
 
 class Comm:
@@ -81,5 +80,5 @@ def mpiexec(tmp_path):
             done.stderr += words.read()
         return done
 
-    run.folder, run.mpich = tmp_path, not usual
+    run.folder = tmp_path
     return run

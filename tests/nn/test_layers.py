@@ -1,14 +1,11 @@
 """What is special to single layers: seeds, Dropout, Embedding, MinibatchDiscrimination, batch norm's running statistics."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 import minigan as mg
 from minigan import Tensor, nn
+from tests.helpers.programs import python
 
 ONES = Tensor(np.ones((100, 100), np.float32))
 
@@ -22,11 +19,8 @@ def test_initial_values_do_not_depend_on_the_hash_seed():
         "import minigan as mg; from minigan.nn import *; mg.seed(3); "
         "print([v.tobytes().hex() for v in Sequential(Dense(2, 3), Dense(3, 2)).state_dict().values()])"
     )
-    printed = [
-        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": n}, capture_output=True, text=True)
-        for n in ("1", "2")
-    ]
-    assert printed[0].stdout == printed[1].stdout != ""
+    one, other = (python("-c", code, PYTHONHASHSEED=n).stdout for n in "12")
+    assert one == other != ""
 
 
 @pytest.mark.parametrize("layer", [nn.Sequential(nn.Dropout(0.9)).eval(), nn.Dropout(0)])

@@ -1,28 +1,20 @@
 """What is installed, what is published, and the source text: versions, encodings, no checks that `python -O` leaves out."""
 
 import ast
-import os
 import re
 import shutil
-import subprocess
-import sys
 import tarfile
 import tomllib
 import zipfile
-from pathlib import Path
 
 import pytest
 
 import minigan as mg
+from tests.helpers.programs import ROOT, python
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = SETTINGS["project"]
 BYTES = {"gzip", "os", "archive", "Image", "webbrowser", "checkpoint"}  # they open files of bytes
-
-
-def python(*arguments, **options):
-    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, check=True, **options).stdout
 
 
 def test_every_requirement_is_a_lower_bound_that_is_tested():
@@ -32,7 +24,7 @@ def test_every_requirement_is_a_lower_bound_that_is_tested():
     requirements = [requirement for requirement in requirements if not requirement.startswith("minigan[")]
     assert all(re.fullmatch(r"[\w-]+(\[\w+\])?>=[\d.]+", requirement) for requirement in requirements)
     expected = [re.sub(r"\[.*\]", "", requirement).replace(">=", "==") for requirement in requirements]
-    assert python(ROOT / ".ci" / "oldest.py").split() == expected
+    assert python(ROOT / ".ci" / "oldest.py").stdout.split() == expected
 
 
 def of_bytes(call, name):
@@ -79,7 +71,7 @@ print(len(about["Description"]), importlib.util.find_spec("demos"))
 
 
 def test_minigan_runs_without_docstrings_and_assert_statements():
-    said = python("-OO", "-c", STEP + OPTIMISED, cwd=ROOT)
+    said = python("-OO", "-c", STEP + OPTIMISED).stdout
     assert said == "True True\nfloat32 in, but float64 out: the output\n"
 
 
@@ -89,11 +81,10 @@ def test_the_sdist_has_everything_and_what_pip_installs_of_its_wheel_trains_outs
     shutil.copytree(ROOT, tmp_path / "clone", ignore=ignore)
     pip = ["-m", "pip", "install", "--quiet", "--target"]
     python(*pip, tmp_path / "tools", *SETTINGS["build-system"]["requires"])
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "tools")}
 
     def build(what, where):
         code = f"from setuptools import build_meta; build_meta.build_{what}({str(tmp_path)!r})"
-        python("-c", code, cwd=where, env=environment)
+        python("-c", code, cwd=where, PYTHONPATH=str(tmp_path / "tools"))
         return next(tmp_path.glob("*.tar.gz" if what == "sdist" else "*.whl"))
 
     with tarfile.open(build("sdist", tmp_path / "clone")) as archive:
@@ -110,7 +101,7 @@ def test_the_sdist_has_everything_and_what_pip_installs_of_its_wheel_trains_outs
     assert {name for name in names if name.startswith("minigan/")} == expected
     python(*pip, tmp_path / "site", "--no-deps", "--no-index", wheel)
     code = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n{STEP}{INSTALLED}"
-    said = python("-I", "-c", code, cwd=tmp_path).split()
+    said = python("-I", "-c", code, cwd=tmp_path).stdout.split()
     readme = str(len((ROOT / "README.md").read_text(encoding="utf-8")))
     file = str(tmp_path / "site" / "minigan" / "__init__.py")
     assert said == ["True", "False", file, "True", ">=3.11", "MIT", readme, "None"]

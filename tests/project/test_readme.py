@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +13,8 @@ import pytest
 import minigan as mg
 from demos import catalogue
 from demos.kit.runner import pages
+from tests.helpers.programs import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for path in sorted({*ROOT.glob("*.md"), *ROOT.glob("minigan/**/README.md"), *ROOT.glob("[dt]e*/**/README.md")})

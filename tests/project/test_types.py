@@ -1,16 +1,13 @@
 """Names and types, as a user's tools see them: type checkers, editors, `dir`, and the errors for other libraries' names."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 import minigan as mg
 from minigan import other_names
+from tests.helpers.programs import python
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import numpy as np
 
@@ -67,25 +64,10 @@ def test_a_users_script_has_types(tmp_path):
     pytest.importorskip("mypy")
     script = tmp_path / "script.py"
     script.write_text(SCRIPT + "".join(f"reveal_type({name})\n" for name in EXPECTED), encoding="utf-8")
-    command = [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={tmp_path}", str(script)]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    shown = python("-m", "mypy", "--strict", f"--cache-dir={tmp_path}", script).stdout
     assert ": error:" not in shown, shown
     types = [t.replace("builtins.", "") for t in re.findall(r'Revealed type is "(.*)"', shown)]
     assert dict(zip(EXPECTED, types, strict=True)) == EXPECTED
-
-
-@pytest.mark.parametrize(
-    ("text", "some"),
-    [
-        ("x", {"sum", "reshape", "backward", "grad"}), ("(x * 2 + 1).mean()", {"backward", "exp", "numpy"}),
-        ("mg.exp(x) @ x[0].T", {"softmax", "detach"}), ("net(x)", {"backward"}), ("net", {"parameters", "state_dict"}),
-        ("game", {"step", "sample", "G"}), ("data", {"images", "noise"}), ("losses", {"hinge_game"}), ("points", {"shape"}),
-    ],
-)  # fmt: skip
-def test_an_editor_completes_names(text, some):
-    jedi = pytest.importorskip("jedi")
-    project = jedi.Project(ROOT, added_sys_path=[str(ROOT)])
-    assert some <= {completion.name for completion in jedi.Script(f"{SCRIPT}{text}.", project=project).complete()}
 
 
 def test_dir_shows_what_a_user_types():

@@ -85,9 +85,6 @@ class ndarray:  # noqa: N801
     def astype(self, dtype, order="K", copy=True):
         return self if not copy and self.dtype == dtype else _result(self._a.astype(dtype, order=order))
 
-    def fill(self, value):
-        self._a.fill(_operand(value))
-
     def __deepcopy__(self, memo):
         return self.copy()
 
@@ -277,10 +274,6 @@ def _as_strided(x, shape, strides):
 
 def _norm(x, axis=None, keepdims=False):
     return _result(_np.linalg.norm(x._a, axis=axis, keepdims=keepdims))
-
-
-def ascontiguousarray(a):
-    return a if a.flags.c_contiguous else a.copy()
 
 
 lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=_as_strided))

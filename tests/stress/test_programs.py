@@ -12,11 +12,6 @@ from hypothesis import strategies as st
 from tests.stress.programs import check, make_program
 
 SEEDS = st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=14)
-PROGRAMS = st.builds(make_program, SEEDS, st.sampled_from(["float64"] * 7 + ["float32"]))
-
-
-def examples(count):
-    return settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(autouse=True)
@@ -28,37 +23,27 @@ def _no_collector():
     gc.collect()
 
 
-@pytest.mark.slow
-@examples(150)
-@given(PROGRAMS)
-def test_random_programs_are_right(program):
-    check(program)
-
-
-@pytest.mark.stress
-@pytest.mark.parametrize("part", range(60))
-@examples(1000)
-@given(PROGRAMS)
-def test_many_random_programs_are_right(part, program):
+@pytest.mark.parametrize("part", [pytest.param(i, marks=pytest.mark.stress if i else pytest.mark.slow) for i in range(60)])
+@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(SEEDS.map(make_program))
+def test_random_programs_are_right(part, program):
     check(program)
 
 
 # --- threads ------------------------------------------------------------------------------------------------------------
 
 
-def in_threads(work, count=4):
-    """work(k) in as many threads at once."""
-    barrier = threading.Barrier(count)
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(lambda k: (barrier.wait(), work(k)), range(count)))
-
-
 def work_in_threads(start, each):
+    """In four threads at once."""
+    barrier = threading.Barrier(4)
+
     def work(k):
+        barrier.wait()
         for seed in range(start + k * each, start + (k + 1) * each):
             check(make_program(np.random.default_rng(seed).integers(0, 2**32, 8)))
 
-    in_threads(work)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
 
 
 def test_threads_do_not_disturb_one_another():

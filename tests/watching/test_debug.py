@@ -1,9 +1,6 @@
 """Debug mode: the first nan stops the program, and errors in the backward pass name the user's line."""
 
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,14 +8,12 @@ import pytest
 import minigan as mg
 from minigan.watching import debug
 from tests.games import players
+from tests.helpers.leaves import leaf
+from tests.helpers.programs import python
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 HERE = r"test_debug\.py:\d+: "
 DATA = r"with the data \(or by \.detach\(\)\), "
-
-
-def leaf(*values):
-    return mg.Tensor(np.array(values), requires_grad=True)
 
 
 def data_with(value):
@@ -29,13 +24,13 @@ def fails(g, y):
     raise KeyError("oops")
 
 
-BEFORE = mg.no_grad()(mg.reshape)(leaf(np.nan), -1)
+BEFORE = mg.no_grad()(mg.reshape)(leaf([np.nan]), -1)
 FOUND = {  # each is found at the line of the lambda
-    "log": (lambda: mg.log(leaf(-1.0)), r"log made a nan from arguments without one \(shapes \(1,\)\)"),
-    "subtract": (lambda: leaf(np.inf) - leaf(np.inf), "subtract made a nan from an infinity, input 0 .*, a parameter"),
+    "log": (lambda: mg.log(leaf([-1.0])), r"log made a nan from arguments without one \(shapes \(1,\)\)"),
+    "subtract": (lambda: leaf([np.inf]) - leaf([np.inf]), "subtract made a nan from an infinity, input 0 .*, a parameter"),
     "data": (lambda: data_with(np.nan) @ np.ones((2, 1)), rf"input 0 of matmul .* {DATA}a tensor of shape \(2, 2\); "),
     "a name": (lambda: mg.exp(mg.Tensor([np.nan], name="x")), f"input 0 of exp .* {DATA}tensor 'x' of shape"),
-    "a parameter": (lambda: mg.exp(leaf(np.nan)), r"input 0 of exp has a nan already: a tensor of shape \(1,\), a parameter"),
+    "a parameter": (lambda: mg.exp(leaf([np.nan])), r"input 0 of exp has a nan already: a tensor of shape \(1,\), a parameter"),
     "an infinity that came in": (lambda: data_with(np.inf) * 0.0, f"multiply .* from an infinity, input 0 .* {DATA}a"),
     "what no_grad made before": (lambda: mg.exp(BEFORE), r"input 0 of exp has a nan already: [^;]* that an op made"),
     "through a layer": (lambda: mg.nn.Dense(2, 1)(data_with(np.nan)), f"input 0 of affine .* {DATA}a"),
@@ -59,7 +54,7 @@ BACKWARD = {  # (an op, the error in its backward pass, the note's op)
 
 @pytest.mark.parametrize(("make", "error", "says", "op"), BACKWARD.values(), ids=BACKWARD)
 def test_an_error_in_the_backward_pass_names_the_op_and_the_users_line(make, error, says, op):
-    x = leaf(1.0)
+    x = leaf([1.0])
     with mg.debug(), pytest.raises(error, match=says) as caught:
         make(x).backward()
     (note,) = caught.value.__notes__
@@ -69,7 +64,7 @@ def test_an_error_in_the_backward_pass_names_the_op_and_the_users_line(make, err
 
 
 def test_an_infinity_that_became_a_nan_is_traced_to_the_op_or_the_derivative_that_made_it():
-    x = leaf(0.0)
+    x = leaf([0.0])
     with mg.debug():
         value = (mg.log(x).reshape(1, 1) + 1.0)[:1]  # the marked line
         with mg.debug():  # a block in a block, after which it is still on
@@ -99,7 +94,7 @@ def test_infinities_integers_empty_arrays_and_a_nan_that_no_op_passes_on_stop_no
 
 
 def test_gradients_are_the_same_in_debug_mode_also_of_a_graph_from_before_it():
-    x = leaf(0.5, -2.0)
+    x = leaf([0.5, -2.0])
     plain = mg.grad(mg.tanh(x * x).sum(), x, create_graph=True)[0]
     with mg.debug():
         watched = mg.grad(mg.tanh(x * x).sum(), x, create_graph=True)[0]
@@ -112,6 +107,4 @@ def test_gradients_are_the_same_in_debug_mode_also_of_a_graph_from_before_it():
 def test_the_environment_variable_switches_it_on_in_every_thread(value, on):
     ask = "import threading; from minigan.watching import debug; print(debug.is_on()); "
     ask += "t = threading.Thread(target=lambda: print(debug.is_on())); t.start(); t.join()"
-    environment = os.environ | {"MINIGAN_DEBUG": value}
-    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=60, env=environment, check=True)
-    assert done.stdout == f"{on}\n" * 2
+    assert python("-c", ask, MINIGAN_DEBUG=value).stdout == f"{on}\n" * 2

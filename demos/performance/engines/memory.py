@@ -9,6 +9,7 @@ import minigan as mg
 from demos.performance.engines import sizes
 from demos.performance.engines.minigan import game
 from demos.performance.engines.sizes import Size
+from minigan.backend import owner
 
 
 def memory(size: Size, seed: int) -> dict[str, int]:
@@ -64,8 +65,3 @@ def kept(loss: mg.Tensor) -> dict[int, Any]:
         elif callable(thing):
             waiting += [cell.cell_contents for cell in getattr(thing, "__closure__", None) or ()]
     return arrays
-
-
-def owner(array: Any) -> Any:
-    """The array that owns this one's memory: its base, or itself if it is not a view."""
-    return array if array.base is None else array.base

@@ -11,11 +11,6 @@ EAST, AHEAD = np.array([1.0, 0.0, 0.0]), np.array([0.3, -1.1, 2.7])
 ENDS = [(np.ones(3), np.ones(4)), (np.ones(1), np.ones(4)), (np.ones((2, 3)), np.ones((2, 3))), (np.ones((1, 3)), np.ones(3))]
 
 
-def shared(comm):
-    with data.shared_noise(comm):
-        pass
-
-
 def position(other):
     """A position in X, by twos, is loaded into another stream."""
     other.load_state_dict(data.batches(X, size=2).state_dict())

@@ -73,6 +73,8 @@ def test_logistic_regression_tells_its_two_digits_apart_by_one_logit():
     w, b = (p.data for p in classifier.model.parameters())
     seven = 1 / (1 + np.exp(-(some.reshape(4, -1) @ w[:, 0] + b)))
     np.testing.assert_allclose(classifier.probabilities(some), np.stack([1 - seven, seven], axis=1), atol=1e-6)
+    with pytest.raises(ValueError, match="Classifier: 10 outputs for 2 digits"):  # take leaves out all others
+        Classifier(Fixed(0), digits=(3, 7)).probabilities(X)
     expected = some.reshape(4, -1) + 0.1 * np.outer([1, -1, -1, 1], np.sign(w[:, 0]))
     np.testing.assert_allclose(classifier.attacked(some, labels, 0.1, clip=None).reshape(4, -1), expected, atol=1e-6)
 

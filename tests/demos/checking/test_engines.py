@@ -1,8 +1,5 @@
 """The engines' demo: planted mistakes are found, kinks are not, and what is said of them runs without minigan."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from scipy import special
@@ -10,8 +7,9 @@ from scipy import special
 from demos.checking import adapters, engines, extended, lines
 from demos.checking.cases import CASES, Case
 from demos.checking.verdicts import LEAK, MISSING, OK, WRONG, verdict
-from tests.demos.running import ROOT, summary_of
+from tests.demos.running import summary_of
 from tests.gradcheck import toy_engine
+from tests.helpers.programs import python
 
 
 @pytest.fixture
@@ -42,7 +40,7 @@ def test_a_planted_mistake_is_found_with_the_smallest_example_that_runs_without_
     assert (found.status, found.what) == (WRONG, what)
     assert [float(found.got), float(found.true)] == pytest.approx([got, true], nan_ok=True, rel=1e-4)
     program = f"import sys; sys.modules['minigan'] = None; {found.line}"
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    said = python("-c", program)
     assert float(said.stdout) == pytest.approx(got, nan_ok=True), said.stderr
 
 

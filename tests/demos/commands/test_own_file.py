@@ -1,23 +1,19 @@
 """A user's own experiment: written by `new`, run by its path, resumed bit for bit, swept; and files that are refused."""
 
 import json
-import os
-import subprocess
 import sys
 
 import pytest
 
 from demos.__main__ import main
 from demos.commands.own_file import TEMPLATE, module_of_file
-from tests.demos.running import ROOT
+from tests.helpers.programs import ROOT, python
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 OWN = TEMPLATE.read_text("utf-8")
 
 
 def demos(folder, *options):
-    command = [sys.executable, "-m", "demos", *options]
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    done = python("-m", "demos", *options, cwd=folder, PYTHONPATH=str(ROOT))
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 

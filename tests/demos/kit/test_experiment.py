@@ -9,7 +9,9 @@ import pytest
 
 from demos.kit.experiment import Demo, demo, over_kinds, over_seeds
 from demos.kit.runner.checkpoint import running
-from tests.demos.running import coarse_pictures, summary_of
+from tests.demos.running import summary_of
+
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 @dataclass
@@ -33,13 +35,6 @@ def main(claim, s):
 
 def played(*arguments):
     return arguments
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with coarse_pictures():
-        yield
 
 
 def test_a_play_returns_the_claim_and_leaves_the_files_of_the_command(tmp_path):

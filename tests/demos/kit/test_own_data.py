@@ -15,7 +15,8 @@ from demos.commands.lab import own_points
 from demos.kit import own_data
 from demos.lab.session import Session
 from minigan import data, metrics
-from tests.demos.running import ROOT, coarse_pictures, run, samples_of, summary_of, training_of
+from tests.demos.running import coarse_pictures, run, samples_of, summary_of, training_of
+from tests.helpers.programs import ROOT
 
 RNG = np.random.default_rng(0)
 POINTS = RNG.normal((1000.0, -5.0), (3.0, 1.0), (300, 2))

@@ -5,6 +5,8 @@ import time
 import numpy as np
 import pytest
 
+from tests.demos.lab.test_server import until
+
 
 class Visitor:
     """A person who uses the page."""
@@ -23,14 +25,7 @@ class Visitor:
 
     def press(self, words, condition="true"):
         """Click the button with these words, and wait for what it does."""
-        place = self.run(f"""(() => {{
-            const all = [...document.querySelectorAll("button, summary, .shown label")].filter(b => b.offsetParent);
-            const found = all.find(b => b.textContent === {words!r});
-            found.scrollIntoView({{block: "nearest"}});
-            const box = found.getBoundingClientRect();
-            return [box.left + box.width / 2, box.top + box.height / 2];
-        }})()""")
-        self.browser.click(*place)
+        self.browser.click_on("button, summary, .shown label", words)
         self.until(condition)
 
     def choose(self, name, value, condition="true", panel=0):
@@ -40,10 +35,7 @@ class Visitor:
         self.until(condition)
 
     def saved(self, name):
-        path, end = self.folder / name, time.monotonic() + 60
-        while not path.exists():
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        until((path := self.folder / name).exists)
         return path
 
 

@@ -1,4 +1,4 @@
-"""The demo of speed: its files and numbers, and that all engines play the same game. No time's value is tested."""
+"""The demo of speed: all engines play the same game. No time is tested."""
 
 import importlib.util
 import itertools
@@ -10,11 +10,11 @@ import pytest
 
 import minigan as mg
 from demos.performance import speed, workers
-from demos.performance.engines import NAMES, matmul, minigan, sizes
+from demos.performance.engines import matmul, minigan, sizes
 from demos.performance.engines.__main__ import LEAST, WARM_UP, timed
 from demos.performance.engines.sizes import SIZES
 from minigan import games
-from tests.demos.running import ROOT, numbers, summary_of
+from tests.helpers.programs import ROOT
 
 SMALL = {
     "gan": sizes.dense_gan(16, 6, batch=5, z=3),
@@ -22,23 +22,6 @@ SMALL = {
     "wgan-gp": sizes.wgan_gp(16, 6, batch=5),
     "fgsm": sizes.fgsm(batch=3),
 }
-
-
-# --- a whole run --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_a_quick_run_leaves_finite_positive_numbers_of_every_engine(quick):
-    run = quick("speed")
-    metrics = summary_of(run.out)["metrics"]
-    engines, absent, grown = metrics["engines"], metrics["absent"], metrics["growth"]
-    assert set(engines) | set(absent) == set(NAMES)
-    assert engines["minigan"] == {"version": mg.__version__, "threads": 2}
-    assert set(metrics["times"]["tiny"]) == set(engines) >= {"minigan", "matmul"}
-    assert metrics["times"]["tiny"]["minigan"]["ratio"] == 1
-    assert np.isfinite(numbers([row.pop("slope") for row in grown.values()])).all()
-    found = np.array(numbers({part: metrics[part] for part in ("times", "memory", "growth")}), float)
-    assert (np.isfinite(found) & (found > 0)).all()
 
 
 # --- the same in every engine -------------------------------------------------------------------------------------------

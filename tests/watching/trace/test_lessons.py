@@ -39,11 +39,6 @@ def thawed_too_late(w, v):
     loss.backward()
 
 
-def thawed_in_time(w, v):
-    w.requires_grad = True
-    (w * v).backward()
-
-
 def once_frozen_and_once_not(w, v):
     w.requires_grad = False
     still = v * w
@@ -71,7 +66,6 @@ def of_another(w, v):
         (frozen_at_its_use, f"it was frozen, at {HERE}", "its parameter got no gradient: frozen at"),
         (frozen_after_its_use, f"it was frozen at {HERE}", VISITED),
         (thawed_too_late, "it was frozen, before the trace, when multiply used it", "got no gradient: frozen before the trace"),
-        (thawed_in_time, "", VISITED),
         (once_frozen_and_once_not, "", VISITED),
         (
             without_grad,

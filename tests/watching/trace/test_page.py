@@ -116,25 +116,13 @@ def test_a_reader_moves_through_the_rows_and_sees_their_formulas_numbers_and_gra
     def row():
         return int(see("#counter").split()[1])
 
-    def click(selector, text=""):
-        """Click the first element of this kind with this text, after scrolling to it."""
-        browser.click(
-            *browser.run(f"""(() => {{
-            const all = [...document.querySelectorAll({selector!r})];
-            const found = all.find(e => (e.getAttribute("aria-label") ?? e.textContent).includes({text!r}));
-            found.scrollIntoView({{block: "nearest", inline: "nearest"}});
-            const box = found.getBoundingClientRect();
-            return [box.left + Math.min(box.width / 2, 40), box.top + box.height / 2];
-        }})()""")
-        )
-
     browser.resize(1280, 800)
     browser.open(trace.html(tmp_path / "page.html"))
     last = len(trace.rows)
     for key, at in [("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("End", last), ("ArrowRight", last), ("Home", 1)]:
         browser.press(key)
         assert row() == at
-    click("#lessons .link", trace.lessons[0].text)
+    browser.click_on("#lessons .link", trace.lessons[0].text)
     assert row() == trace.lessons[0].row
     softplus = steps.of(trace, "backward", op="log_loss")[0]
     browser.run(f"go({softplus.number - 1})")
@@ -144,13 +132,13 @@ def test_a_reader_moves_through_the_rows_and_sees_their_formulas_numbers_and_gra
     browser.press("ArrowRight")  # moves in the map
     readout = browser.run("document.querySelectorAll('#card figure .readout')[1].textContent").replace("\u2212", "-")
     assert readout == f"[0, 1] = {trace.tensors[trace.rows[0].inputs[1]].value.first[1]:.4g}"
-    click(".node", "D.0.weight")
-    click("#tensor .link", "gradient of D.0.weight by affine")
+    browser.click_on(".node", "D.0.weight")
+    browser.click_on("#tensor .link", "gradient of D.0.weight by affine")
     assert trace.rows[row() - 1].source in see("#card .formula")
-    click("#acts button", "G learns")
+    browser.click_on("#acts button", "G learns")
     assert "None in this backward pass: it was frozen, at games/gan.py:" in see("#tensor")
-    click("#bynorm")
-    click("#rows .row")
+    browser.click_on("#bynorm")
+    browser.click_on("#rows .row")
     assert trace.rows[row() - 1].left.norm == min(row.left.norm for row in steps.of(trace, "backward"))
     for width in (1280, 390):
         browser.resize(width, 800)

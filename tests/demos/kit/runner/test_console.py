@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.demos.running import ROOT
+from tests.helpers.programs import ROOT
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="for a POSIX shell")
 

@@ -9,16 +9,15 @@ import pytest
 from demos.kit.loops import once
 from demos.kit.runner import opening, results
 from demos.kit.runner.options import common_options
-from tests.demos.running import coarse_pictures, summary_of
+from tests.demos.running import summary_of
 
 pytestmark = pytest.mark.usefixtures("usual_signals")
 HERE = "runs/some_demo"
 
 
-@pytest.fixture(autouse=True)
-def play(tmp_path, monkeypatch):
-    """Runs a demo that learns a number and draws it, in an empty current folder; some are stopped as they draw."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def play(empty_folder):
+    """Runs a demo that learns a number and draws it; some are stopped as they draw."""
 
     def call(learnt, *options, stopped=False):
         args = opening.start(common_options("a demo"), list(options), "some_demo")
@@ -32,8 +31,7 @@ def play(tmp_path, monkeypatch):
             claim.finish()
         return args.out
 
-    with coarse_pictures():
-        yield call
+    return call
 
 
 def files_of(folder):

@@ -10,19 +10,11 @@ from demos.__main__ import main
 from demos.catalogue import module_of, names
 from demos.gradients import saddle
 from demos.kit.runner import guess, results
-from demos.kit.runner.checkpoint import running
 from demos.kit.words import FIELD, say
-from tests.demos.running import coarse_pictures, summary_of
+from tests.demos.running import summary_of
 
+pytestmark = pytest.mark.usefixtures("empty_folder")
 ASKED = "data 0: eigenvalue - at (0, 0)"  # of saddle: -2 m
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with coarse_pictures():
-        yield
-    running.close()
 
 
 def at_the_terminal(monkeypatch, *answers):

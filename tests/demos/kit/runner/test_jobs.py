@@ -17,7 +17,7 @@ from demos.kit.runner import jobs
 from demos.kit.runner.codec import read_checkpoint
 from demos.kit.runner.opening import open_claim, start
 from demos.kit.runner.options import common_options
-from tests.demos.running import ROOT
+from tests.helpers.programs import ROOT
 
 
 def play(seed, x, folder="", how=""):
