@@ -66,7 +66,7 @@ QUICK = {"steps": 60, "seeds": 1, "width": 64, "along": 100, "images": 12, "desc
 NEAR = 1.25  # at most, |G(z*) - x| as a multiple of the distance of the nearest training image (an untrained G: above 2)
 PAIRS, POINTS = 3, 9  # of real images, in the picture; on the way from one to the other
 WAYS = ("through z", "through pixels")
-VERDICT = "True, but balance is not quality: the game stays balanced and its measure falls, yet the images stay poor."
+VERDICT = "True, but balance is not quality: M falls and the ratio holds, yet images stay poor, also between real digits."
 HALF_WAY = (
     "Half way between two unseen digits, G's images are {through z: nearest training image|.1f} away from the nearest training "
     "image, the means of pixels {through pixels: nearest training image|.1f}; their Frechet distances are "
