@@ -71,6 +71,7 @@ def deviation(game: GAN, x: np.ndarray, h: float = 1e-5) -> float:
     J = jacobian(game, x)
     at = flat(parameters(game))
     moved = [[field(put(game, at + way), x).numpy() for way in (h * e, -h * e)] for e in np.eye(len(at))]
+    put(game, at)
     differences = np.array([(up - down) / (2 * h) for up, down in moved]).T
     return float(np.abs(J - differences).max() / np.abs(J).max())
 
