@@ -1,16 +1,18 @@
 """BEGAN: D is an autoencoder, and a controller balances the game (Berthelot, Schumm and Metz 2017).
 
-Slide: "Boundary equilibrium GAN (BEGAN)" (IT3320E, lecture 10)
+Slide: "Boundary equilibrium GAN (BEGAN)"; "Interpolations of real images" (IT3320E, lecture 10)
 
     L(v) = mean |v - D(v)|        D descends L(x) - k L(G(z))        G descends L(G(z))
     k <- clip(k + lambda_k (gamma L(x) - L(G(z))), 0, 1)
+    z* = argmin over z of |G(z) - x|^2, for a real, unseen image x; then G along the line from one z* to another
 
 D learns to reconstruct the data and to fail on G's samples; G makes samples that D reconstructs well. k keeps the ratio
 L(G(z)) / L(x) near gamma: it rises while the ratio is smaller, and falls otherwise.
 
 What to look for: in curves.png, does the ratio settle at gamma? M = L(x) + |gamma L(x) - L(G(z))| should fall as the images get
 better; no loss of a GAN does so. But M measures how well D reconstructs, not how many digits G draws: in blind_spot.png, a low
-gamma, with which G need not vary, also lowers M.
+gamma, with which G need not vary, also lowers M. In real_images.png, is G's image half way from a real digit to another
+more like a digit than the mean of their pixels is?
 """
 
 from argparse import ArgumentTypeError, Namespace
@@ -34,7 +36,7 @@ from demos.kit.run import Run
 from demos.kit.runner.options import Options, parser
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import train
-from minigan import data, metrics, nn, optim
+from minigan import attacks, backend, data, metrics, nn, optim
 from minigan.games import BEGAN
 
 
@@ -54,15 +56,27 @@ class Settings:
     lr: float = 1e-3
     betas: tuple[float, float] = (0.5, 0.999)
     along: int = 1_000  # samples whose Frechet distance is compared with M during the training
+    images: int = 200  # unseen, each with a z* to find
+    descents: int = 200  # Adam's steps on z ...
+    descent_lr: float = 0.2  # ... at this rate, falling to 0
+    restarts: int = 5
 
 
-QUICK = {"steps": 60, "seeds": 1, "width": 64, "along": 100}
-VERDICT = "True, but balance is not quality: the game stays balanced and its measure falls, yet the images stay poor."
+QUICK = {"steps": 60, "seeds": 1, "width": 64, "along": 100, "images": 12, "descents": 20, "restarts": 2}
+NEAR = 1.25  # at most, |G(z*) - x| as a multiple of the distance of the nearest training image (an untrained G: above 2)
+PAIRS, POINTS = 3, 9  # of real images, in the picture; on the way from one to the other
+WAYS = ("through z", "through pixels")
+VERDICT = "True, but balance is not quality: M falls and the ratio holds, yet images stay poor, also between real digits."
+HALF_WAY = (
+    "Half way between two unseen digits, G's images are {through z: nearest training image|.1f} away from the nearest training "
+    "image, the means of pixels {through pixels: nearest training image|.1f}; their Frechet distances are "
+    "{through z: Frechet distance|.0f} and {through pixels: Frechet distance|.0f}."
+)
 FINDING = (
     "On MNIST, 2,500 iterations, the ratio of the losses settles at {ratio in the last quarter|.2f} (target 0.75), at Frechet "
     "distance {Frechet distance with gamma|.0f} (real images without one class: "
     "{Frechet distance, real images without one class|.0f}). With target 0.3, the measure M ends lower although G draws "
-    "{classes with a low gamma|.1f} classes instead of {classes with gamma|.1f}."
+    "{classes with a low gamma|.1f} classes instead of {classes with gamma|.1f}. " + HALF_WAY
 )
 LESS_VARIED = (
     "({M with a low gamma|.3f}, {M with gamma|.3f}) while G draws {classes with a low gamma|.1f} classes instead of "
@@ -89,6 +103,7 @@ def main(claim: Claim, s: Settings) -> None:
     """Train, measure, draw; then play the other games."""
     played = digits.play(claim, game(s.gamma, s), panels(s.gamma), along=s.along)
     thermostat(claim, played.run)
+    interpolate(claim, played, s)
     if claim.args.gamma is None and claim.settings["steps"] == s.steps:  # not if --steps ends the run early
         blind_spot(claim, played, s)
 
@@ -124,10 +139,8 @@ def dense(inputs: int, outputs: int) -> nn.Dense:
 def thermostat(claim: Claim, run: Run) -> None:
     """Does the ratio settle at gamma, and does M fall with the distance between the samples and the data?"""
     gamma = claim.settings["gamma"]
-    ratio = late([row["ratio"] for row in run.history], 4)
-    claim.between("ratio in the last quarter", ratio, gamma - 0.05, gamma + 0.05)
-    correlation = spearmanr(*along_the_training(run))[0]
-    claim.at_least("rank correlation of M with the Frechet distance", correlation, 0.7)
+    claim.between("ratio in the last quarter", late([row["ratio"] for row in run.history], 4), gamma - 0.05, gamma + 0.05)
+    claim.at_least("rank correlation of M with the Frechet distance", spearmanr(*along_the_training(run))[0], 0.7)
 
 
 def along_the_training(run: Run) -> tuple[list[float], list[float]]:
@@ -140,6 +153,46 @@ def along_the_training(run: Run) -> tuple[list[float], list[float]]:
 def late(values: Sequence[float], part: int) -> float:
     """The mean over the last 1 / part of the training."""
     return float(np.mean(values[-max(1, len(values) // part) :]))
+
+
+def interpolate(claim: Claim, played: digits.Played, s: Settings) -> None:
+    """From one real, unseen image to another: the ways through z and through pixels, and the images half way."""
+    real = played.unseen[: s.images]
+    found = embed(played.run.game, real, s)
+    looks = {way: metrics.image_quality(found[way][:, POINTS // 2], played.judge, played.x) for way in WAYS}
+    measure_ways(claim, found["error"].mean() / metrics.nearest_distances(real, played.x).mean(), looks)
+    claim.show(picture_of_ways(found, real), "real_images", claim.words(HALF_WAY))
+
+
+def embed(game: BEGAN, real: np.ndarray, s: Settings) -> dict[str, np.ndarray]:
+    """|G(z*) - x| of each image, (n,); the ways from the first to the second, from the third, ...: (n / 2, POINTS, C, H, W)."""
+    G = digits.in_pixels(game.G)
+    found = attacks.project(G, real, game.prior, s.descents, s.descent_lr, s.restarts)
+    ends = backend.to_numpy(found.z), real.reshape(len(real), -1)
+    z, pixels = (np.concatenate([data.lerp(a, b, POINTS) for a, b in zip(e[::2], e[1::2], strict=False)]) for e in ends)
+    ways = {way: a.reshape(-1, POINTS, *real.shape[1:]) for way, a in zip(WAYS, (digits.draw(G, z), pixels), strict=True)}
+    return {"error": np.sqrt(backend.to_numpy(found.distance)), **ways}
+
+
+def measure_ways(claim: Claim, error: float, looks: dict[str, dict]) -> None:
+    """The error of G(z*), relative to the nearest training image's; the images half way from one real image to another."""
+    claim.at_most("|G(z*) - x|, over the nearest training image's", error, NEAR)
+    for name, key in (("Frechet distance", "frechet"), ("nearest training image", "nearest"), ("clear digits", "confident")):
+        for way, look in looks.items():
+            claim.note(f"{way}: {name}", look[key], "reported: half way between two unseen images")
+        if name != "clear digits":
+            claim.at_most(f"half way: {name}, z over pixels", looks[WAYS[0]][key] / looks[WAYS[1]][key], 1)
+
+
+def picture_of_ways(found: dict[str, np.ndarray], real: np.ndarray) -> Figure:
+    """The ways between real images: a row through z, and below through pixels."""
+    pairs = range(min(PAIRS, len(real) // 2))
+    rows = [np.concatenate([real[2 * i, None], found[way][i], real[2 * i + 1, None]]) for i in pairs for way in WAYS]
+    figure, axes = slide()
+    pictures.labelled(axes, np.concatenate(rows), POINTS + 2, [*WAYS] * len(pairs))
+    pitch = real.shape[-1] + 2
+    axes.set_xticks([pitch * (i + 0.5) for i in (0, (POINTS + 1) / 2, POINTS + 1)], ["real $x_1$", "half way", "real $x_2$"])
+    return figure
 
 
 def blind_spot(claim: Claim, played: digits.Played, s: Settings) -> None:

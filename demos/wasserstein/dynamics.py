@@ -66,12 +66,14 @@ def jacobian(game: GAN, x: np.ndarray) -> np.ndarray:
     return np.array([flat(mg.grad(v[i], parameters(game))) for i in range(v.size)])
 
 
-def by_differences(game: GAN, x: np.ndarray, h: float = 1e-5) -> np.ndarray:
-    """J by central differences of v."""
+def deviation(game: GAN, x: np.ndarray, h: float = 1e-5) -> float:
+    """The largest difference between J and central differences of v, relative to J's largest element."""
+    J = jacobian(game, x)
     at = flat(parameters(game))
     moved = [[field(put(game, at + way), x).numpy() for way in (h * e, -h * e)] for e in np.eye(len(at))]
     put(game, at)
-    return np.array([(up - down) / (2 * h) for up, down in moved]).T
+    differences = np.array([(up - down) / (2 * h) for up, down in moved]).T
+    return float(np.abs(J - differences).max() / np.abs(J).max())
 
 
 def step_matrix(J: np.ndarray, of_G: int, eta: float, rule: Rule, in_turn: bool) -> np.ndarray:

@@ -33,19 +33,7 @@ from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, WIDTH, slide
 from demos.kit.training import train
-from demos.wasserstein.dynamics import (
-    Rule,
-    a_turn,
-    by_differences,
-    field,
-    flat,
-    jacobian,
-    put,
-    remember,
-    step_matrix,
-    turning,
-    walk,
-)
+from demos.wasserstein.dynamics import Rule, a_turn, deviation, field, flat, jacobian, put, remember, step_matrix, turning, walk
 from minigan import Tensor, data, losses, nn, optim
 from minigan.games import GAN
 
@@ -146,8 +134,7 @@ def players(game: str, seed: int, s: Settings) -> tuple[nn.Module, nn.Module, np
         G, D, z = nn.Dense(1, 1, bias=False), nn.Sequential(nn.Dense(1, 1, bias=False)), np.ones((1, 1))
         G.weight.data = np.zeros((1, 1))
     else:
-        G = nn.Sequential(nn.Dense(1, s.G_width), nn.Tanh(), nn.Dense(s.G_width, 1))
-        D = nn.Sequential(nn.Dense(1, s.D_width), nn.Tanh(), nn.Dense(s.D_width, 1))
+        G, D = (nn.Sequential(nn.Dense(1, width), nn.Tanh(), nn.Dense(width, 1)) for width in (s.G_width, s.D_width))
     for p in [*G.parameters(), *D.parameters()]:
         p.data = p.data.astype(np.float64)
     for p in D[-1].parameters():
@@ -171,7 +158,6 @@ def play(name: str, how: str, seed: int, s: Settings) -> dict[str, Any]:
     """A game by one method: the predicted and the played r, and whether the game comes to rest."""
     method, rule = METHODS[how], rules(s)[METHODS[how].rule]
     G, D, z, x = players(name, seed, s)
-
     solution = flat([*G.parameters(), *D.parameters()])
     away = solution + 0.3 * np.random.default_rng(seed).standard_normal(len(solution))
 
@@ -182,7 +168,6 @@ def play(name: str, how: str, seed: int, s: Settings) -> dict[str, Any]:
     plain = np.linalg.eigvals(jacobian(game(solution, 1.0, Method()), x))
     eta = s.step / np.abs(plain).max() * (s.lower if method.lower else 1.0)
     J = jacobian(game(solution, eta), x)
-    elsewhere, differences = (of(game(away, eta), x) for of in (jacobian, by_differences))  # where no term is 0
     matrix = step_matrix(J, flat(G.parameters()).size, eta, rule, method.in_turn)
     values, vectors = np.linalg.eig(matrix)
     pairs = [i for i, r in enumerate(values) if r.imag > 0 and a_turn(r)[0] < SLOWEST]
@@ -203,7 +188,7 @@ def play(name: str, how: str, seed: int, s: Settings) -> dict[str, Any]:
     return {
         "r": np.array([values[pair], turning(near)]),  # predicted, played
         "factor": float((fastest[last] / fastest[0]) ** (1 / last)),
-        "error": float(np.abs(elsewhere - differences).max() / np.abs(elsewhere).max()),
+        "error": deviation(game(away, eta), x),  # where no term is 0
         "far": far[:, :2],  # all parameters of the Dirac GAN
         "linear": np.array(linear)[:, :2],
     }
@@ -236,7 +221,6 @@ def measure(claim: Claim, runs: dict[str, dict[str, dict[str, Any]]]) -> None:
     """Predicted and played turns, in every game and by every method."""
     error = max(run["error"] for plays in runs.values() for run in plays.values())
     claim.at_most("J: error beside central differences, worst", error, 1e-6, quick=True)
-    rests = dict.fromkeys(METHODS, 0)
     for game, plays in runs.items():
         predicted, played = np.array([[a_turn(r) for r in run["r"]] for run in plays.values()]).swapaxes(0, 1)
         off = np.abs(played / predicted - 1).max(axis=0)
@@ -247,8 +231,8 @@ def measure(claim: Claim, runs: dict[str, dict[str, dict[str, Any]]]) -> None:
         for how, (steps, factor), (period, change) in zip(plays, predicted, played, strict=True):
             claim.note(f"{game}, {how}: steps of a turn", period, f"predicted {steps:.1f}")
             claim.note(f"{game}, {how}: factor of a turn", change, f"predicted {factor:.3f}: {verdict(factor)}")
-            rests[how] += verdict(plays[how]["factor"]) == "converges"
-    for how, games in rests.items():
+    for how in METHODS:
+        games = sum(verdict(plays[how]["factor"]) == "converges" for plays in runs.values())
         claim.note(f"games that {how} brings to rest", games, f"reported: of {len(runs)}")
 
 
@@ -269,7 +253,7 @@ def measure_training(claim: Claim, trained: dict[str, np.ndarray]) -> None:
 
 
 COLOURS = {"diverges": FAKE, "cycles": OTHERS[2], "converges": OTHERS[0]}
-PLACES = {6: (-17, 0), 7: (0, 17), 8: (0, -17)}  # of numbers beside rings that are close to others
+PLACES = {3: (0, 17), 6: (-17, 0), 7: (0, 17), 8: (0, -17)}  # of numbers beside rings that are close to others
 SHOWN = ("GD in turn", "R1 in turn", "OMD at once")  # of the Dirac GAN
 
 
@@ -311,13 +295,13 @@ def picture(runs: dict[str, dict[str, dict[str, Any]]], cycles: list[np.ndarray]
 
 def draw_training(trained: dict[str, np.ndarray], s: Settings) -> Figure:
     """The fastest pair of J while two networks learn, and how fast they move."""
-    figure, (parts, speeds) = slide(1, 2, height=5.6)
+    figure, places = slide(1, 2, height=5.6)
     step = s.steps // s.moments * np.arange(1, s.moments + 1)
     for (how, seen), colour, marker in zip(trained.items(), (FAKE, REAL), MARKERS, strict=False):
-        parts.plot(step, seen[:, 0], marker=marker, color=colour, label=how)
-        speeds.semilogy(step, seen[:, 1], marker=marker, color=colour, label=how)
-    parts.axhline(0, color=OTHERS[3], linewidth=1.5)
-    parts.set(xlabel="iteration", title="real part of $J$'s pair that turns fastest")
-    speeds.set(xlabel="iteration", title="speed, $|v|$")
-    speeds.legend()
+        for axes, values in zip(places, seen.T, strict=True):
+            axes.plot(step, values, marker=marker, color=colour, label=how)
+    places[0].axhline(0, color=OTHERS[3], linewidth=1.5)
+    places[0].set(xlabel="iteration", title="real part of $J$'s pair that turns fastest")
+    places[1].set(xlabel="iteration", title="speed, $|v|$", yscale="log")
+    places[1].legend()
     return figure

@@ -121,7 +121,7 @@ ROWS = {
         "hidden=4 steps=40 mean_field_steps=40 gibbs=2 chains=20 batch=10 images=20",
         ["the mean image's error", "CD-1: error over the mean image's, worst seed"],
     ),
-    "latent": Row("steps=2 batch=20 width=8 z=4 points=2 pairs=5 images=4 descents=2", ["inversion_error", "nearest_image"]),
+    "latent": Row("steps=2 batch=20 width=8 z=4 points=2 pairs=5"),
     "adversarial_autoencoder": Row(
         "steps=2 fresh_steps=2 batch=20 width=8 d_width=8 judged=20",
         ["KS distance from the prior", "squared error, plain", "squared error, adversarial"],

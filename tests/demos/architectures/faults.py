@@ -55,6 +55,10 @@ CODED = dict(zip(infogan.KINDS, ([CODED, CODED | {"table": CODED["table"] + 0.01
 
 FAULTS = [
     faults(began.thermostat, [training(0.7, -1)], ([0], training(0.9, 1)), gamma=0.75),
+    faults(
+        *(began.measure_ways, [1.2, dict.fromkeys(began.WAYS, dict.fromkeys(["frechet", "nearest", "confident"], 1.0))]),
+        *(([0], 1.3), *(([1, "through z", name], 1.1) for name in ("frechet", "nearest"))),
+    ),
     faults(cgan.measure, ASKED, ([1, 0, cgan.ASKED], [0.9, 0.95]), ([1, 0, cgan.WORST], [0.9, 0.85])),
     faults(
         *(colour.measure, [IN_COLOUR, HALVES]),

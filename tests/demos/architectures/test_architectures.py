@@ -3,12 +3,13 @@
 import itertools
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 
-from demos.architectures import conditioning, dcgan, ebgan, lapgan, pyramid
+from demos.architectures import began, conditioning, dcgan, ebgan, lapgan, pyramid
 from demos.kit import digits, line
 from minigan import Tensor, data, metrics, nn, optim
 from minigan.games import EBGAN
@@ -19,6 +20,20 @@ PYRAMID = replace(lapgan.Settings(), steps=2, middle_steps=2, z=3, width=6, chan
 
 def images(n=10, side=28, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (n, 1, side, side)).astype(np.float32)
+
+
+def test_images_are_found_as_near_as_g_can_make_them_and_the_ways_lead_from_one_to_the_next():
+    A = np.random.default_rng(0).random((3, 784), np.float32) / 3
+    game = SimpleNamespace(G=lambda z: (2.0 * z @ Tensor(A)).reshape(-1, 1, 28, 28) - 1.0, prior=data.noise(3))
+    made = (np.float32([[1.0, 0.2, 0.5]]) @ A).reshape(-1, 1, 28, 28)
+    real = np.concatenate([made, np.random.default_rng(1).random((2, 1, 28, 28), np.float32)])
+    found = began.embed(game, real, replace(began.Settings(), descents=300, restarts=2))
+    z, squares, *_ = np.linalg.lstsq(A.T, real.reshape(3, -1).T)
+    np.testing.assert_allclose(found["error"], np.sqrt(squares), rtol=1e-2, atol=0.1)
+    for way, ends in zip(began.WAYS, ((z.T @ A).reshape(real.shape), real), strict=True):
+        assert found[way].shape == (1, began.POINTS, 1, 28, 28)
+        middle = ends[:2].mean(axis=0)
+        np.testing.assert_allclose(found[way][0, [0, began.POINTS // 2, -1]], [ends[0], middle, ends[1]], atol=1e-3)
 
 
 def test_dcgan_compares_nothing_after_a_single_game(monkeypatch):
