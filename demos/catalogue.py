@@ -30,7 +30,7 @@ CHAPTERS = {  # in the order of the lectures; chapters that belong to no single 
         *("cgan", "conditioning", "infogan", "dcgan", "colour", "features", "lapgan", "began", "ebgan", "referee"),
     ),
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "without_tricks", "limit_cycles", "jacobian", "stabilisers"),
-    "adversarial_examples": ("fgsm", "dimension", "fooled", "adversarial_training", "patch", "manifold_defense"),
+    "adversarial_examples": ("fgsm", "dimension", "fooled", "adversarial_training", "signs", "patch", "manifold_defense"),
     "the_slides": ("errata",),
     "checking": ("engines",),
     "performance": ("speed",),

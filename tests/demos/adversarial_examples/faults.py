@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from demos.adversarial_examples import adversarial_training, dimension, fgsm, fooled, manifold_defense, patch
+from demos.adversarial_examples import adversarial_training, dimension, fgsm, fooled, manifold_defense, patch, signs
 from demos.adversarial_examples.outliers import KINDS
 
 
@@ -69,6 +69,16 @@ def manifold_runs(attacked=0.2, after=0.88, clean_after=0.98, pairs=0.6, left=0.
     return [rest | {"rows": of_seed} for of_seed in rows]
 
 
+def signs_runs(usual=99.6, pgd=15.5, clean=1.0, nine=10.0):
+    def run(*of_each):
+        rows = [dict(zip(signs.ATTACKS, shares, strict=True)) for shares in of_each]
+        return {"errors": dict(zip(signs.TRAININGS, rows, strict=True)), "examples": {}}
+
+    fgsm = 1.0, 20.0, 40.0, 20.0, 40.0
+    first = run((0.0, 90.0, 99.5, 30.0, 90.0), fgsm, (1.0, 10.0, 15.0, 5.0, 10.0))
+    return [first, run((0.0, 90.0, usual, 30.0, 91.0), fgsm, (clean, 10.0, pgd, 5.0, nine))]
+
+
 def row(measure, runs, settings, *faults):
     return measure, {}, (runs(), settings), *((runs(**wrong), settings) for wrong in faults)
 
@@ -91,6 +101,9 @@ FAULTS = [
     row(
         *(fooled.measure, fooled_runs, fooled.Settings()),
         {"error": 4.0, "reached": 0.94, "chance": 0.2, "ratio": 0.31, "accepted": 0.85},
+    ),
+    row(
+        *(signs.measure, signs_runs, signs.Settings(), {"usual": 98.0, "clean": 3.5}, {"pgd": 41.0, "nine": 95.0}),
     ),
     row(
         *(patch.measure, patch_runs, patch.Settings(shares=(0.02, 0.1, 0.2)), {"right": 0.8, "random": 0.16}),

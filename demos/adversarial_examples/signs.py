@@ -1,0 +1,225 @@
+"""A network reads the 25 on a road sign as a 95 after a small change; training on such changes prevents most of it.
+
+Slide: "In high-stakes scenarios such as autonomous vehicles, the results can be disastrous (e.g., misread a speed limit sign of
+"25km/h" for "95km/h")." "Since this discovery of this attack, many DL researchers have investigated how to prevent it." (CS/DS
+541, class 19)
+
+    min over w   max over |d| <= epsilon   J(x + d, y; w)        (Madry et al. 2018)
+
+PGD training is this game: k steps of the attacker on d, from a random start, then one step of the network on w. In FGSM
+training, the attacker has one step. Both go on from the usual network, and epsilon grows to its full size during the first
+steps. The networks read both digits of signs that are drawn from 16 fonts, new ones for every minibatch. All are attacked by 20
+steps of PGD from 5 random starts: a sign counts as misread if one of them succeeds. "2 -> 9" asks for more: the network must
+see the number that the attacker chose, such as 95 for 25. epsilon is the smallest, in steps of 0.01, at which PGD fooled the
+usual network on at least 99 % of the signs for each of the seeds from 1000 on that were tried.
+
+What to look for: rows of the table are the trainings, columns the attacks. Does a defence hold against a stronger attack than
+that of its training? On the right: can you see what changed on the signs?
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minigan as mg
+from demos.adversarial_examples.comparing import draw_rows, says
+from demos.kit.claim import Claim
+from demos.kit.comparing import HELPS, compare
+from demos.kit.experiment import demo, over_seeds
+from demos.kit.loops import resumable
+from demos.kit.style import slide
+from demos.kit.training import descend
+from minigan import Tensor, attacks, backend, data, losses, nn, optim
+
+
+@dataclass
+class Settings:
+    seeds: int = 3
+    usual_steps: int = 500  # minibatches of the usual training
+    steps: int = 800  # of either adversarial training
+    ramp: float = 0.4  # the share of these steps during which epsilon grows
+    batch: int = 64
+    lr: float = 5e-3  # Adam's; falls linearly to 0 over each training
+    channels: int = 16
+    epsilon: float = 0.16  # pixels are in [0, 1]
+    k: int = 5  # steps of the attacker in PGD training
+    attack_steps: int = 20  # of the attacker that judges
+    starts: int = 5
+    test: int = 300  # signs that are attacked, and as many that begin with 2
+
+
+QUICK = {"seeds": 1, "usual_steps": 60, "steps": 30, "channels": 8, "starts": 2, "test": 40}
+VERDICT = "True: a 25 becomes a 95 for the network alone; PGD training prevents most of it, FGSM training much less."
+FINDING = (
+    "A change of at most {epsilon} a pixel (of 1), by PGD, makes the usual network misread {usual, PGD|.1f} % of the signs. "
+    "After training on FGSM it misreads {FGSM training, PGD|.1f} %, after training on PGD {PGD training, PGD|.1f} %, and "
+    "{PGD training, clean|.1f} % of the clean signs ({usual, clean|.1f} %). A first digit 2 becomes a 9 on "
+    "{usual, 2 -> 9 by PGD|.0f}, {FGSM training, 2 -> 9 by PGD|.0f} and {PGD training, 2 -> 9 by PGD|.0f} % of the signs."
+)
+TITLE = (
+    "A first digit 2 becomes a 9 on {usual, 2 -> 9 by PGD|.0f} % of the signs; after PGD training, on "
+    "{PGD training, 2 -> 9 by PGD|.0f} %"
+)
+TRAININGS = ("usual", "FGSM training", "PGD training")
+ATTACKS = ("clean", "FGSM", "PGD", "2 -> 9 by FGSM", "2 -> 9 by PGD")
+TWO, NINE = 20, 90  # what the first digits add to the number
+SIDE, TILE, TOP, LEFTS = 48, 28, 10, (2, 18)  # pixels: of a sign; of a digit's image; from the sign's border to both digits
+ROWS, COLUMNS = slice(2, 26), slice(5, 23)  # of a digit's image: the part that the network reads
+RADIUS, PLATE, RED = 23.0, 19.0, (0.8, 0.1, 0.1)  # of the sign and of its white plate; the colour of the ring between them
+SHOWN = 6
+
+
+@demo(Settings(), QUICK)
+def main(claim: Claim, s: Settings) -> None:
+    runs = over_seeds(claim, experiment, s, steps=s.usual_steps + (len(TRAININGS) - 1) * s.steps)
+    measure(claim, runs, s)
+    claim.show(picture(claim, runs[0]["examples"], s), "signs", claim.words(TITLE))
+
+
+def signs(n: int, rng: np.random.Generator, first: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Signs (n, 3, 48, 48) with pixels in [0, 1], and their numbers (n,) from 0 to 99; `first`: the first digit of all."""
+    ink, digits = data.glyphs(2 * n, rng)
+    tens = np.arange(n) if first is None else rng.choice(np.flatnonzero(digits == first), n)
+    pairs = np.stack([tens, np.arange(n, 2 * n)], axis=1)
+    black = np.zeros((n, 1, SIDE, SIDE), np.float32)
+    for of_place, left in zip(pairs.T, LEFTS, strict=True):
+        tile = black[:, :, TOP : TOP + TILE, left : left + TILE]
+        np.maximum(tile, ink[of_place], out=tile)
+    line = np.arange(SIDE) - (SIDE - 1) / 2
+    distance = np.hypot(line, line[:, None])
+    disc, plate = ((r + 0.5 - distance).clip(0, 1).astype(np.float32) for r in (RADIUS, PLATE))
+    around, white = (rng.uniform(low, high, (n, c, 1, 1)).astype(np.float32) for low, high, c in ((0.1, 0.9, 3), (0.85, 1, 1)))
+    red = np.reshape(RED, (3, 1, 1)).astype(np.float32)
+    return (1 - disc) * around + (disc - plate) * red + plate * white * (1 - black), digits[pairs] @ [10, 1]
+
+
+class Reader(nn.Module):
+    """Cuts both digits out, in grey, and reads them with one network: (N, 3, 48, 48) -> (N, 100), a logit for each number.
+
+    log p(25) = log p(2) + log p(5)
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        c = channels
+        self.digit = nn.Sequential(
+            nn.Conv2d(1, c, 4, stride=2, padding=1), nn.ReLU(),  # 12 x 9
+            nn.Conv2d(c, 2 * c, 3, stride=2, padding=1), nn.ReLU(),  # 6 x 5
+            nn.Flatten(), nn.Dense(60 * c, 4 * c), nn.ReLU(), nn.Dense(4 * c, 10),
+        )  # fmt: skip
+
+    def forward(self, x):
+        grey = x.mean(axis=1, keepdims=True)[:, :, TOP : TOP + TILE]
+        v = self.digit(mg.concatenate([grey[..., left : left + TILE][..., ROWS, COLUMNS] for left in LEFTS]))
+        return (v[: len(x)].reshape(-1, 10, 1) + v[len(x) :].reshape(-1, 1, 10)).reshape(-1, 100)
+
+
+def train(model: nn.Module, name: str, steps: int, s: Settings, rng: np.random.Generator, attack: Callable | None) -> None:
+    """Descend the loss on new signs; with an attack, on its images, made against the present network."""
+    optimizer = optim.Adam(model.parameters(), s.lr)
+    decay = optim.LinearDecay(optimizer, steps)
+    for t in resumable(range(1, steps + 1), name, model=model, optimizer=optimizer, decay=decay, rng=rng):
+        x, y = signs(s.batch, rng)
+        if attack:
+            x = attack(model, x, y, s.epsilon * min(1, t / (s.ramp * steps)))
+        descend(optimizer, losses.cross_entropy(model(Tensor(x)), y))
+        decay.step()
+
+
+def experiment(seed: int, s: Settings) -> dict:
+    """Train the three networks: errors and successes in per cent, and attacked signs."""
+    mg.seed(seed)
+    rng = np.random.default_rng(seed)
+    unseen, twos = signs(s.test, rng), signs(s.test, rng, first=2)
+    attackers = None, attacks.fgsm, partial(attacks.pgd, steps=s.k, rng=rng)
+    usual, errors, examples = Reader(s.channels), {}, {}
+    for name, attacker in zip(TRAININGS, attackers, strict=True):
+        model = usual
+        if attacker:
+            model = Reader(s.channels)
+            model.load_state_dict(usual.state_dict())
+        train(model, f"{name}, seed {seed}", s.steps if attacker else s.usual_steps, s, rng, attacker)
+        errors[name], examples[name] = attack(model, *unseen, *twos, s, rng)
+    return {"errors": errors, "examples": examples}
+
+
+def attack(model: nn.Module, x, y, twos, number, s: Settings, rng: np.random.Generator) -> tuple[dict, dict]:
+    """For each of ATTACKS, the share of signs on which it succeeds; some signs, and what they become."""
+    chosen = number - TWO + NINE
+    pgd = partial(attacks.pgd, steps=s.attack_steps, rng=rng)
+
+    def attacked(attack: Callable, x: np.ndarray, aim: np.ndarray, targeted: bool) -> np.ndarray:
+        return backend.to_numpy(attack(model, x, aim, s.epsilon, targeted=targeted))
+
+    def succeeds(attack: Callable, starts: int, x: np.ndarray, aim: np.ndarray, targeted: bool = False) -> float:
+        left = np.arange(len(x))  # the signs on which no start has succeeded
+        for _ in range(starts):
+            if len(left):
+                hit = says(model, attacked(attack, x[left], aim[left], targeted)) == aim[left]
+                left = left[~hit if targeted else hit]
+        return 100 * (1 - len(left) / len(x))
+
+    errors = {
+        "clean": 100 * float((says(model, x) != y).mean()),
+        "FGSM": succeeds(attacks.fgsm, 1, x, y),
+        "PGD": succeeds(pgd, s.starts, x, y),
+        "2 -> 9 by FGSM": succeeds(attacks.fgsm, 1, twos, chosen, targeted=True),
+        "2 -> 9 by PGD": succeeds(pgd, s.starts, twos, chosen, targeted=True),
+    }
+    some = np.argsort(number != 25, kind="stable")[:SHOWN]  # those with 25 first
+    before, there = twos[some], attacked(pgd, twos[some], chosen[some], targeted=True)
+    return errors, {
+        "number": number[some],
+        "x": before,
+        "x'": there,
+        "reads x": says(model, before),
+        "reads x'": says(model, there),
+    }
+
+
+def measure(claim: Claim, runs: list[dict], s: Settings) -> None:
+    """The table, means over the seeds; the bounds for the worst seed, and both defences compared."""
+    found = {(name, what): np.array([run["errors"][name][what] for run in runs]) for name in TRAININGS for what in ATTACKS}
+    for (name, what), shares in found.items():
+        claim.note(f"{name}, {what}", shares.mean(), "reported: per cent, mean of the seeds")
+    usual, fgsm, pgd = TRAININGS
+    claim.note("epsilon", s.epsilon)
+    claim.at_least("usual, PGD, worst seed", found[usual, "PGD"].min(), 99)
+    claim.at_most("PGD training, PGD, worst seed", found[pgd, "PGD"].max(), 20)
+    claim.at_most("cost on clean signs, worst seed", (found[pgd, "clean"] - found[usual, "clean"]).max(), 3)
+    claim.compare("PGD, PGD training less FGSM training", compare(found[pgd, "PGD"], found[fgsm, "PGD"], paired=True), {HELPS})
+    nine = ATTACKS[-1]
+    claim.compare(f"{nine}, PGD training less usual", compare(found[pgd, nine], found[usual, nine], paired=True), {HELPS})
+
+
+def row(images: np.ndarray, read: np.ndarray, number: np.ndarray) -> tuple:
+    """For `draw_rows`."""
+    return images, [f"{seen:02}" for seen in read], list(read == number)
+
+
+def picture(claim: Claim, examples: dict[str, dict], s: Settings) -> plt.Figure:
+    """The table; on the right signs with a 2, and what an attacker makes of them who wants a 9."""
+    figure, (left, right) = slide(1, 2, width_ratios=(5, 6))
+    table = np.array([[claim.metrics[f"{name}, {what}"] for what in ATTACKS] for name in TRAININGS])
+    left.imshow(table, cmap="Oranges", vmin=0, vmax=130, aspect="auto")
+    for (i, j), share in np.ndenumerate(table):
+        left.text(j, i, f"{share:.0f}" if share >= 10 else f"{share:.1f}", ha="center", va="center", fontsize=20)
+    left.set_xticks(range(len(ATTACKS)), ["clean", "FGSM", "PGD", "2 → 9\nFGSM", "2 → 9\nPGD"])
+    left.set_yticks(range(len(TRAININGS)), ["usual\ntraining", "FGSM\ntraining", "PGD\ntraining"])
+    left.set_title("share of signs on which the attacker succeeds, %")
+    left.tick_params(length=0)
+    left.spines[:].set_visible(False)
+    rows, words = {}, {"usual": "usual\ntraining", "PGD training": "PGD\ntraining"}
+    for name, training in words.items():
+        of = examples[name]
+        change = (0.5 + (of["x'"] - of["x"]) / (2 * s.epsilon)).clip(0, 1)
+        x, change, there = (images.transpose(0, 2, 3, 1) for images in (of["x"], change, of["x'"]))
+        rows |= {} if rows else {"$x$": row(x, of["reads x"], of["number"])}
+        rows[f"change,\n{training}"] = change, [], []
+        rows[f"$x'$,\n{training}"] = row(there, of["reads x'"], of["number"])
+    draw_rows(right, rows)
+    right.set_title(f"the change, {1 / (2 * s.epsilon):.1f} times as large; what the network reads")
+    return figure
