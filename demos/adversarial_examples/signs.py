@@ -7,11 +7,11 @@ Slide: "In high-stakes scenarios such as autonomous vehicles, the results can be
     min over w   max over |d| <= epsilon   J(x + d, y; w)        (Madry et al. 2018)
 
 PGD training is this game: k steps of the attacker on d, from a random start, then one step of the network on w. In FGSM
-training, the attacker has one step. Both go on from the usual network, and epsilon grows to its full size during the first
-steps. The networks read both digits of signs that are drawn from 16 fonts, new ones for every minibatch. All are attacked by 20
-steps of PGD from 5 random starts: a sign counts as misread if one of them succeeds. "2 -> 9" asks for more: the network must
-see the number that the attacker chose, such as 95 for 25. epsilon is the smallest, in steps of 0.01, at which PGD fooled the
-usual network on at least 99 % of the signs for each of the seeds from 1000 on that were tried.
+training, the attacker has one step. Both continue the usual training, and epsilon grows to its full size in the first steps.
+The networks read both digits of signs that are drawn from 16 fonts, new ones for every minibatch. All are attacked by 20 steps
+of PGD from 5 random starts: a sign counts as misread if one of them succeeds. "2 -> 9" asks for more: the network must see the
+number that the attacker chose, such as 95 for 25. Epsilon is the smallest, in steps of 0.01, at which PGD fools the usual
+network on at least 99.5 % of the signs with each of the seeds 1000 to 1003.
 
 What to look for: rows of the table are the trainings, columns the attacks. Does a defence hold against a stronger attack than
 that of its training? On the right: can you see what changed on the signs?
@@ -38,21 +38,25 @@ from minigan import Tensor, attacks, backend, data, losses, nn, optim
 @dataclass
 class Settings:
     seeds: int = 3
-    usual_steps: int = 500  # minibatches of the usual training
+    usual_steps: int = 900  # minibatches of the usual training
     steps: int = 800  # of either adversarial training
-    ramp: float = 0.4  # the share of these steps during which epsilon grows
+    ramp: float = 0.3  # the share of these steps during which epsilon grows
     batch: int = 64
     lr: float = 5e-3  # Adam's; falls linearly to 0 over each training
     channels: int = 16
-    epsilon: float = 0.16  # pixels are in [0, 1]
-    k: int = 5  # steps of the attacker in PGD training
+    epsilon: float = 0.17  # pixels are in [0, 1]
+    k: int = 4  # steps of the attacker in PGD training
     attack_steps: int = 20  # of the attacker that judges
     starts: int = 5
-    test: int = 300  # signs that are attacked, and as many that begin with 2
+    test: int = 300  # signs that are attacked
+    twos: int = 150  # signs with a first digit 2 that should become a 9
 
 
-QUICK = {"seeds": 1, "usual_steps": 60, "steps": 30, "channels": 8, "starts": 2, "test": 40}
-VERDICT = "True: a 25 becomes a 95 for the network alone; PGD training prevents most of it, FGSM training much less."
+QUICK = {"seeds": 1, "usual_steps": 60, "steps": 30, "channels": 8, "starts": 2, "test": 40, "twos": 20}
+VERDICT = (
+    "True: the network reads 25 as 95 on attacked signs on which we still see the 25; PGD training prevents most misreadings, "
+    "FGSM training fewer."
+)
 FINDING = (
     "A change of at most {epsilon} a pixel (of 1), by PGD, makes the usual network misread {usual, PGD|.1f} % of the signs. "
     "After training on FGSM it misreads {FGSM training, PGD|.1f} %, after training on PGD {PGD training, PGD|.1f} %, and "
@@ -60,15 +64,13 @@ FINDING = (
     "{usual, 2 -> 9 by PGD|.0f}, {FGSM training, 2 -> 9 by PGD|.0f} and {PGD training, 2 -> 9 by PGD|.0f} % of the signs."
 )
 TITLE = (
-    "A first digit 2 becomes a 9 on {usual, 2 -> 9 by PGD|.0f} % of the signs; after PGD training, on "
-    "{PGD training, 2 -> 9 by PGD|.0f} %"
+    "A first digit 2 becomes a 9 on {usual, 2 -> 9 by PGD|.0f} %; after PGD training, on {PGD training, 2 -> 9 by PGD|.0f} %"
 )
-TRAININGS = ("usual", "FGSM training", "PGD training")
-ATTACKS = ("clean", "FGSM", "PGD", "2 -> 9 by FGSM", "2 -> 9 by PGD")
-TWO, NINE = 20, 90  # what the first digits add to the number
-SIDE, TILE, TOP, LEFTS = 48, 28, 10, (2, 18)  # pixels: of a sign; of a digit's image; from the sign's border to both digits
+TRAININGS = {"usual": "usual\ntraining", "FGSM training": "FGSM\ntraining", "PGD training": "PGD\ntraining"}
+ATTACKS = {"clean": "clean", "FGSM": "FGSM", "PGD": "PGD", "2 -> 9 by PGD": "2 → 9\nby PGD"}
+SIDE, TILE, TOP, LEFTS = 44, 28, 8, (0, 16)  # pixels: of a sign; of a digit's image; from the sign's border to both digits
 ROWS, COLUMNS = slice(2, 26), slice(5, 23)  # of a digit's image: the part that the network reads
-RADIUS, PLATE, RED = 23.0, 19.0, (0.8, 0.1, 0.1)  # of the sign and of its white plate; the colour of the ring between them
+RADIUS, PLATE, RED = 21.5, 18.0, (0.8, 0.1, 0.1)  # of the sign and of its white plate; the colour of the ring between them
 SHOWN = 6
 
 
@@ -80,7 +82,7 @@ def main(claim: Claim, s: Settings) -> None:
 
 
 def signs(n: int, rng: np.random.Generator, first: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Signs (n, 3, 48, 48) with pixels in [0, 1], and their numbers (n,) from 0 to 99; `first`: the first digit of all."""
+    """Signs (n, 3, 44, 44) with pixels in [0, 1], and their numbers (n,) from 0 to 99; `first`: the first digit of all."""
     ink, digits = data.glyphs(2 * n, rng)
     tens = np.arange(n) if first is None else rng.choice(np.flatnonzero(digits == first), n)
     pairs = np.stack([tens, np.arange(n, 2 * n)], axis=1)
@@ -97,7 +99,7 @@ def signs(n: int, rng: np.random.Generator, first: int | None = None) -> tuple[n
 
 
 class Reader(nn.Module):
-    """Cuts both digits out, in grey, and reads them with one network: (N, 3, 48, 48) -> (N, 100), a logit for each number.
+    """Cuts both digits out, in grey, and reads them with one network: (N, 3, 44, 44) -> (N, 100), a logit for each number.
 
     log p(25) = log p(2) + log p(5)
     """
@@ -133,23 +135,21 @@ def experiment(seed: int, s: Settings) -> dict:
     """Train the three networks: errors and successes in per cent, and attacked signs."""
     mg.seed(seed)
     rng = np.random.default_rng(seed)
-    unseen, twos = signs(s.test, rng), signs(s.test, rng, first=2)
+    unseen, twos = signs(s.test, rng), signs(s.twos, rng, first=2)
     attackers = None, attacks.fgsm, partial(attacks.pgd, steps=s.k, rng=rng)
     usual, errors, examples = Reader(s.channels), {}, {}
     for name, attacker in zip(TRAININGS, attackers, strict=True):
-        model = usual
-        if attacker:
-            model = Reader(s.channels)
-            model.load_state_dict(usual.state_dict())
+        model = Reader(s.channels) if attacker else usual
+        model.load_state_dict(usual.state_dict())
         train(model, f"{name}, seed {seed}", s.steps if attacker else s.usual_steps, s, rng, attacker)
         errors[name], examples[name] = attack(model, *unseen, *twos, s, rng)
     return {"errors": errors, "examples": examples}
 
 
 def attack(model: nn.Module, x, y, twos, number, s: Settings, rng: np.random.Generator) -> tuple[dict, dict]:
-    """For each of ATTACKS, the share of signs on which it succeeds; some signs, and what they become."""
-    chosen = number - TWO + NINE
-    pgd = partial(attacks.pgd, steps=s.attack_steps, rng=rng)
+    """For each of ATTACKS, the share of signs on which it succeeds; rows of signs with a 2 that should become a 9."""
+    chosen = number + 70  # 25 -> 95
+    pgd = partial(attacks.pgd, steps=s.attack_steps)
 
     def attacked(attack: Callable, x: np.ndarray, aim: np.ndarray, targeted: bool) -> np.ndarray:
         return backend.to_numpy(attack(model, x, aim, s.epsilon, targeted=targeted))
@@ -165,19 +165,20 @@ def attack(model: nn.Module, x, y, twos, number, s: Settings, rng: np.random.Gen
     errors = {
         "clean": 100 * float((says(model, x) != y).mean()),
         "FGSM": succeeds(attacks.fgsm, 1, x, y),
-        "PGD": succeeds(pgd, s.starts, x, y),
-        "2 -> 9 by FGSM": succeeds(attacks.fgsm, 1, twos, chosen, targeted=True),
-        "2 -> 9 by PGD": succeeds(pgd, s.starts, twos, chosen, targeted=True),
+        "PGD": succeeds(partial(pgd, rng=rng), s.starts, x, y),
+        "2 -> 9 by PGD": succeeds(partial(pgd, rng=rng), s.starts, twos, chosen, targeted=True),
     }
     some = np.argsort(number != 25, kind="stable")[:SHOWN]  # those with 25 first
     before, there = twos[some], attacked(pgd, twos[some], chosen[some], targeted=True)
-    return errors, {
-        "number": number[some],
-        "x": before,
-        "x'": there,
-        "reads x": says(model, before),
-        "reads x'": says(model, there),
-    }
+    change = (0.5 + (there - before) / (2 * s.epsilon)).clip(0, 1).transpose(0, 2, 3, 1)
+    rows = {"$x$": row(model, before, number[some]), "change": (change, [], []), "$x'$": row(model, there, number[some])}
+    return errors, rows
+
+
+def row(model: nn.Module, x: np.ndarray, number: np.ndarray) -> tuple[np.ndarray, list[str], list[bool]]:
+    """For `draw_rows`."""
+    read = says(model, x)
+    return x.transpose(0, 2, 3, 1), [f"{n:02}" for n in read], (read == number).tolist()
 
 
 def measure(claim: Claim, runs: list[dict], s: Settings) -> None:
@@ -190,14 +191,8 @@ def measure(claim: Claim, runs: list[dict], s: Settings) -> None:
     claim.at_least("usual, PGD, worst seed", found[usual, "PGD"].min(), 99)
     claim.at_most("PGD training, PGD, worst seed", found[pgd, "PGD"].max(), 20)
     claim.at_most("cost on clean signs, worst seed", (found[pgd, "clean"] - found[usual, "clean"]).max(), 3)
-    claim.compare("PGD, PGD training less FGSM training", compare(found[pgd, "PGD"], found[fgsm, "PGD"], paired=True), {HELPS})
-    nine = ATTACKS[-1]
-    claim.compare(f"{nine}, PGD training less usual", compare(found[pgd, nine], found[usual, nine], paired=True), {HELPS})
-
-
-def row(images: np.ndarray, read: np.ndarray, number: np.ndarray) -> tuple:
-    """For `draw_rows`."""
-    return images, [f"{seen:02}" for seen in read], list(read == number)
+    for what, other in (("PGD", fgsm), ("2 -> 9 by PGD", usual)):
+        claim.compare(f"{what}, {pgd} less {other}", compare(found[pgd, what], found[other, what], paired=True), {HELPS})
 
 
 def picture(claim: Claim, examples: dict[str, dict], s: Settings) -> plt.Figure:
@@ -207,19 +202,14 @@ def picture(claim: Claim, examples: dict[str, dict], s: Settings) -> plt.Figure:
     left.imshow(table, cmap="Oranges", vmin=0, vmax=130, aspect="auto")
     for (i, j), share in np.ndenumerate(table):
         left.text(j, i, f"{share:.0f}" if share >= 10 else f"{share:.1f}", ha="center", va="center", fontsize=20)
-    left.set_xticks(range(len(ATTACKS)), ["clean", "FGSM", "PGD", "2 → 9\nFGSM", "2 → 9\nPGD"])
-    left.set_yticks(range(len(TRAININGS)), ["usual\ntraining", "FGSM\ntraining", "PGD\ntraining"])
+    left.set_xticks(range(len(ATTACKS)), list(ATTACKS.values()))
+    left.set_yticks(range(len(TRAININGS)), list(TRAININGS.values()))
     left.set_title("share of signs on which the attacker succeeds, %")
     left.tick_params(length=0)
     left.spines[:].set_visible(False)
-    rows, words = {}, {"usual": "usual\ntraining", "PGD training": "PGD\ntraining"}
-    for name, training in words.items():
-        of = examples[name]
-        change = (0.5 + (of["x'"] - of["x"]) / (2 * s.epsilon)).clip(0, 1)
-        x, change, there = (images.transpose(0, 2, 3, 1) for images in (of["x"], change, of["x'"]))
-        rows |= {} if rows else {"$x$": row(x, of["reads x"], of["number"])}
-        rows[f"change,\n{training}"] = change, [], []
-        rows[f"$x'$,\n{training}"] = row(there, of["reads x'"], of["number"])
+    rows = {"$x$": examples["usual"]["$x$"]}
+    for name in ("usual", "PGD training"):
+        rows |= {f"{what},\n{TRAININGS[name]}": examples[name][what] for what in ("change", "$x'$")}
     draw_rows(right, rows)
     right.set_title(f"the change, {1 / (2 * s.epsilon):.1f} times as large; what the network reads")
     return figure

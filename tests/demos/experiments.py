@@ -184,7 +184,7 @@ ROWS = {
     "adversarial_training": Row(
         "steps=2 width=8 batch=20 epsilons=0.0,0.25 pgd_steps=1", ["usual, clean", "usual, FGSM", "usual, PGD"]
     ),
-    "signs": Row("signs=40 steps=2 channels=2 k=1 attack_steps=1 starts=1"),
+    "signs": Row("usual_steps=2 steps=2 batch=8 channels=2 epsilon=0.01 k=1 attack_steps=1 starts=1 test=200 twos=10"),
     "patch": Row("classifier_steps=2 patch_steps=2 held_out=40 judge_steps=2", ["accuracy_on_scenes, worst seed"]),
     "manifold_defense": Row(
         "steps=2 channels=2 encoder_steps=2 judge_steps=2 images=10 descents=2 pairs=4 attack_steps=2 minibatches=2 batch=20"

@@ -74,9 +74,9 @@ def signs_runs(usual=99.6, pgd=15.5, clean=1.0, nine=10.0):
         rows = [dict(zip(signs.ATTACKS, shares, strict=True)) for shares in of_each]
         return {"errors": dict(zip(signs.TRAININGS, rows, strict=True)), "examples": {}}
 
-    fgsm = 1.0, 20.0, 40.0, 20.0, 40.0
-    first = run((0.0, 90.0, 99.5, 30.0, 90.0), fgsm, (1.0, 10.0, 15.0, 5.0, 10.0))
-    return [first, run((0.0, 90.0, usual, 30.0, 91.0), fgsm, (clean, 10.0, pgd, 5.0, nine))]
+    fgsm = 1.0, 20.0, 40.0, 40.0
+    first = run((0.0, 90.0, 99.5, 90.0), fgsm, (1.0, 10.0, 15.0, 10.0))
+    return [first, run((0.0, 90.0, usual, 91.0), fgsm, (clean, 10.0, pgd, nine))]
 
 
 def row(measure, runs, settings, *faults):
@@ -102,9 +102,7 @@ FAULTS = [
         *(fooled.measure, fooled_runs, fooled.Settings()),
         {"error": 4.0, "reached": 0.94, "chance": 0.2, "ratio": 0.31, "accepted": 0.85},
     ),
-    row(
-        *(signs.measure, signs_runs, signs.Settings(), {"usual": 98.0, "clean": 3.5}, {"pgd": 41.0, "nine": 95.0}),
-    ),
+    row(*(signs.measure, signs_runs, signs.Settings(), {"usual": 98.0, "clean": 3.5}, {"pgd": 41.0, "nine": 95.0})),
     row(
         *(patch.measure, patch_runs, patch.Settings(shares=(0.02, 0.1, 0.2)), {"right": 0.8, "random": 0.16}),
         *({"trained": 0.42, "digit": 0.1}, {"digit": 0.9, "large": 0.6}, {"trained": 0.05}),
