@@ -51,7 +51,7 @@ class Settings:
 
 SETTINGS = {
     "ring": Settings(steps=26_000, z=2, width=64, batch=128, lr=5e-3, betas=(0.2, 0.999), spread=4.0),
-    "grid": Settings(steps=25_000, z=2, width=128, lr=2e-3, betas=(0.0, 0.999), scale=2.0, spread=4.0),
+    "grid": Settings(steps=30_000, z=2, width=128, lr=2e-3, betas=(0.0, 0.999), scale=2.0, spread=4.0),
     "mnist": Settings(steps=16_000, z=64, width=256, batch=100, r1=1.0),
     "glyphs": Settings(steps=16_000, z=64, width=256, batch=100, r1=1.0),
 }

@@ -28,14 +28,15 @@ def test_memory_is_steady():
         game.step(batches)
     tracemalloc.start()
     try:
-        for _ in range(3):
+        for _ in range(4):
             for _ in range(10):
                 game.step(batches)
             gc.collect()  # this also empties the interpreter's lists of blocks to be used again
             held.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert held[-1] - held[0] < 10_000  # bytes: with one minibatch's array a step, 40,000
+    # bytes: with one minibatch's array a step, 20,000 in every round; what another test left running may allocate once
+    assert min(np.diff(held)) < 10_000
 
 
 def test_the_players_descend_the_users_pair_of_losses_which_is_a_setting():
