@@ -36,7 +36,7 @@ def test_memory_is_steady():
     finally:
         tracemalloc.stop()
     # bytes: with one minibatch's array a step, 20,000 in every round; what another test left running may allocate once
-    assert min(np.diff(held)) < 10_000
+    assert min(after - before for before, after in itertools.pairwise(held)) < 10_000
 
 
 def test_the_players_descend_the_users_pair_of_losses_which_is_a_setting():
