@@ -19,7 +19,7 @@ MISSED = {  # bounds that the record does not reach; no verdict says "True: "
     "ali": {"same class", "same class, independent pairs", "same mode", "way of z"},
     "adversarial_autoencoder": {"KS distance from the prior", "codes told from z"},
     "manifold_defense": {"projected_0.25", "pairs_before"}, "infogan": {"with the information: agree"},
-    "colour": {"Frechet distance"}, "signs": {"PGD training, PGD, worst seed"},
+    "colour": {"Frechet distance"},
     "began": {"|G(z*) - x|, over the nearest training image's", "half way: Frechet distance, z over pixels"},
 }  # fmt: skip
 
