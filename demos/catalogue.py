@@ -20,7 +20,7 @@ CHAPTERS = {  # in the order of the lectures; chapters that belong to no single 
     "the_game": ("transform", "gan", "optimal_discriminator", "convergence"),
     "training": (
         *("saturation", "perfect_discriminator", "tempo", "equilibrium", "collapse", "coadaptation", "hacks"),
-        *("averages", "improved", "semi_supervised"),
+        *("averages", "improved", "semi_supervised", "tips"),
     ),
     "generative_models": (
         *("autoencoder", "fillings", "pretraining", "why_pretraining", "vae", "fair", "adversarial_autoencoder"),

@@ -19,6 +19,7 @@ from demos.kit import digits, mixtures
 from demos.kit import run as kit
 from demos.kit.claim import Claim
 from demos.kit.runner.checkpoint import running
+from demos.training import tips
 from demos.training.techniques import ImprovedGAN
 from demos.training.tricks import TrickedGAN, Tricks
 from demos.training.tricks import players as tricks_players
@@ -53,6 +54,11 @@ def playable(kind, players, prior, batches, **options):
 def tricked():
     chosen, batches = Tricks(noise=0.2, soft=True, dropout=0.5), data.batches(data.glyphs(40)[0], size=20)
     return playable(TrickedGAN, tricks_players(chosen, 4, 8), data.noise(4), batches, tricks=chosen, steps=8)
+
+
+def tipped(kind):
+    s = tips.Settings(z=4, width=8, kept=20)
+    return tips.make_game(kind, s), data.batches(*data.glyphs(40), size=20)
 
 
 def improved_game(**options):
@@ -147,6 +153,7 @@ ROWS = {
     "perfect_discriminator": Row("steps=20 every=10 probes=8 width=8 batch=16"),
     "saturation": Row("pretraining=200 steps=2 every=1 batch=32"),
     "semi_supervised": Row("labels=10 steps=6 width=8 batch=20 batch_labelled=10 looks=2", ["alone: errors (%)"]),
+    "tips": Row("steps=2 width=8 batch=20 samples=40 kept=20", games={kind: partial(tipped, kind) for kind in tips.TIPS}),
     "tempo": Row("cost=24 moments=4 width=8 batch=16"),
     "conditioning": Row("steps=2 rare_steps=2 looks=2 width=8 batch=20 few=4 judged=40 judge_steps=2"),
     "colour": Row("steps=2 channels=2 batch=8 looks=2 samples=20"),

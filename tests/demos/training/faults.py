@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from demos.training import averages, coadaptation, collapse, equilibrium, improved, saturation, semi_supervised, tempo
+from demos.training import averages, coadaptation, collapse, equilibrium, improved, saturation, semi_supervised, tempo, tips
 from demos.training import perfect_discriminator as perfect
 
 
@@ -78,6 +78,11 @@ def grid(kept, ahead, least, most, share):
     return (cells,)
 
 
+def tips_of(classes, asked, kept):
+    run = {"frechet": 9.0, "classes": classes, "remembered": 0.9, "asked": asked, "kept": 0.1}
+    return ({kind: [run, run, run | {"kept": kept}] for kind in (tips.BASE, tips.ONE_HOT, *tips.TIPS)},)
+
+
 def techniques(error, near, away, with_virtual, with_norm):
     s = improved.Settings(toy_steps=9)
     curves = {side: [improved.best(side, s) + error] for side in improved.SIDES}
@@ -103,5 +108,6 @@ FAULTS = [
     (saturation.measure_gradients, {}, pretraining(51, 51), pretraining(49, 49)),
     (semi_supervised.measure, {}, errors(7, 8, 9), errors(8, 26, 23)),
     (improved.measure, {}, techniques(0.01, 0.05, 0.5, 0.0, 0.02), techniques(0.03, 0.1, 0.05, 1e-7, 0.009)),
+    (tips.measure, {}, tips_of(9, 0.51, 0.49), tips_of(8, 0.49, 0.51)),
     (tempo.measure, {}, grid(7, 3, 0.51, 0.74, 0.8), grid(6.9, 3.1, 0.5, 0.76, 0.1)),
 ]

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 import minigan as mg
 from demos.kit import digits
-from demos.training import collapse, equilibrium, improved, saturation, semi_supervised, tricks
+from demos.training import collapse, equilibrium, improved, saturation, semi_supervised, tips, tricks
 from demos.training import perfect_discriminator as perfect
 from demos.training.techniques import History, ImprovedGAN, smoothed_loss
 from minigan import Tensor, data, nn, optim
@@ -97,6 +97,32 @@ def test_batch_norm_sees_the_minibatches_apart_or_as_one(norm):
     for v, a in zip(played.logits(Tensor(x), Tensor(fake)), (x, fake), strict=True):
         seen = a if norm == "apart" else np.concatenate([x, fake])
         np.testing.assert_allclose(v.numpy(), (a - seen.mean(axis=0)) / np.sqrt(seen.var(axis=0) + 1e-5), atol=1e-4)
+
+
+def test_replay_shows_half_new_fakes_and_half_old_ones_whose_places_the_new_ones_take():
+    played = tips.make_game("experience replay", tips.Settings(z=4, width=8, kept=50))
+    before, fake = (
+        played.old.copy(),
+        5 + np.arange(20, dtype=np.float32).reshape(20, 1, 1, 1) * np.ones((1, 28, 28), np.float32),
+    )
+    shown = played.replayed(Tensor(fake)).numpy()
+    np.testing.assert_array_equal(shown[:10], fake[:10])
+    assert all(any(np.array_equal(image, old) for old in before) for image in shown[10:])
+    taken = played.old.max(axis=(1, 2, 3)) >= 5
+    assert taken.sum() == 20
+    np.testing.assert_array_equal(played.old[~taken], before[~taken])
+
+
+def test_the_hybrids_term_is_the_vaes_objective_by_hand():
+    rng = np.random.default_rng(0)
+    mean, log_var, x = (rng.standard_normal((3, n)).astype(np.float32) for n in (4, 4, 784))
+    played = tips.make_game("hybrid model", tips.Settings(z=4, width=8))
+    played.Q, played.rng = lambda x: Tensor(np.hstack([mean, log_var])), np.random.default_rng(5)
+    z = mean + np.exp(log_var / 2) * np.random.default_rng(5).standard_normal((3, 4), dtype=np.float32)
+    squares = (x - played.G(Tensor(z)).numpy().reshape(3, 784)) ** 2
+    kl = 0.5 * (mean**2 + np.exp(log_var) - log_var - 1)
+    expected = (squares.sum() / 2 + kl.sum()) / 3
+    assert played.vae(Tensor(x.reshape(3, 1, 28, 28))).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_labels_are_within_three_tenths_of_the_right_one_but_for_one_in_twenty():
