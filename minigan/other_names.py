@@ -18,6 +18,7 @@ minigan: pow -> mg.power
 minigan: ravel -> mg.reshape(a, -1)
 minigan: swapaxes -> mg.moveaxis
 minigan: inner outer tensordot vdot -> mg.einsum
+minigan: any all -> t.numpy().any() or t.numpy().all()
 minigan: unsqueeze -> mg.expand_dims
 minigan: permute -> mg.transpose
 minigan: autograd -> mg.grad, t.backward() or mg.record
