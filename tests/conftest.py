@@ -12,7 +12,7 @@ from tests.helpers.ranks import mpiexec  # noqa: F401 (a fixture of tests with s
 
 _PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=25, **_PATIENT)
-settings.register_profile("ci", max_examples=50, derandomize=True, **_PATIENT)
+settings.register_profile("ci", max_examples=25, derandomize=True, **_PATIENT)
 settings.register_profile("intense", max_examples=1500, **_PATIENT)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 

@@ -50,7 +50,7 @@ def test_iterations_are_those_by_hand(name, options):
     twin, before = players.game_by_hand(game, 0.01), players.values(game.G)
     given = (minibatch(name, (8, 4)[seed % 2], seed) for seed in itertools.count())
     count = next((getattr(game, key) for key in ("k", "n_critic") if key in game.settings), 1)
-    for _ in range(2 if name in players.IMAGES else 20):
+    for _ in range(2 if name in players.IMAGES else 10 // count):
         batches = list(itertools.islice(given, count))
         assert dict(figures := game.step(iter(batches))) == pytest.approx(GAMES[name].twin(twin, batches), abs=1e-8)
     assert list(figures) == GAMES[name].metrics.split()

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 import minigan as mg
 from minigan import Tensor, ops
 from tests.contracts.losses import ALL_CASES, FUNCTIONS, IDS
+from tests.helpers.examples import few
 from tests.helpers.leaves import dtypes_of_new_tensors
 
 WITH_TWIN = {name: entry for name, entry in FUNCTIONS.items() if entry.twin}
 
 
 @pytest.mark.parametrize("name", WITH_TWIN)
+@few
 @given(data=st.data())
 def test_a_value_is_its_twins(name, data):
     entry = WITH_TWIN[name]

@@ -1,12 +1,14 @@
 """`mg.save` and `mg.load`: a game goes on from its file alone; what a file cannot describe; files that anyone may have made."""
 
 import json
+import re
 import tracemalloc
 
 import numpy as np
 import pytest
 
 import minigan as mg
+from demos.commands import sample
 from minigan import data, games, nn, optim
 from minigan.data.npz_files import read_npz, write_npz
 from tests.contracts.games import GAMES, make, mlp, stream
@@ -178,23 +180,23 @@ def test_arrays_that_do_not_fit_the_description_are_refused(tmp_path):
 # --- the command --------------------------------------------------------------------------------------------------------
 
 
-def sample(*options):
-    return python("-m", "demos", "sample", *options)
-
-
-def test_the_command_draws_digits_from_the_file_in_the_clone_and_refuses_others_in_one_line(tmp_path):
+def test_the_command_draws_digits_from_the_file_in_the_clone_and_refuses_others_in_one_line(tmp_path, monkeypatch, capsys):
     given = ROOT / "demos" / "gallery" / "cgan.npz"
     assert given.stat().st_size < 2e6
-    ended = sample(given, "--y", 7, "--n", 20, "--out", tmp_path / "sevens.png")
+    ended = python("-m", "demos", "sample", given, "--y", 7, "--n", 20, "--out", tmp_path / "sevens.png")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert (tmp_path / "sevens.png").stat().st_size > 2000
+    monkeypatch.setattr(sample, "limit_memory", lambda: None)  # of the tests' own process
+    for options, line in (
+        ([str(given), "--y", "70"], "sample: labels from 70 to 70; expected 0 to 9"),
+        ([str(tmp_path / "no.npz")], "No such file"), ([str(ROOT / "README.md")], "does not end in"),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit) as ended:
+            sample.main(options)
+        assert (ended.value.code, (said := capsys.readouterr().err).count("\n")) == (2, 1)
+        assert line in said
     huge = make("gan", networks={"G": nn.Sequential(nn.Dense(3, 2), nn.Reshape(2, 1, 1), nn.Upsample(10**5), nn.Flatten())})
     mg.save(huge, tmp_path / "huge.npz")
-    for options, line in (
-        ((given, "--y", 70), "sample: labels from 70 to 70; expected 0 to 9"), ((tmp_path / "no.npz",), "No such file"),
-        ((tmp_path / "huge.npz",), "not enough memory|need more than 4 GB"), ((ROOT / "README.md",), "does not end in"),
-    ):  # fmt: skip
-        ended = sample(*options)
-        assert ended.returncode == 2, line
-        assert ended.stderr.count("\n") == 1
-        assert any(each in ended.stderr for each in line.split("|"))
+    ended = python("-m", "demos", "sample", tmp_path / "huge.npz")
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert re.search("not enough memory|need more than 4 GB", ended.stderr)

@@ -78,12 +78,12 @@ def test_flips_and_shifts_change_images_at_random_and_the_stream_goes_on_bit_exa
 @pytest.mark.parametrize(
     ("name", "options", "shape"),
     [
-        ("cgan", IN_README.split(), (3, 28, 28)),
+        pytest.param("cgan", IN_README.split(), (3, 28, 28), marks=pytest.mark.slow),
         ("dcgan", ["colour.npy"], (3, 16, 16)),
-        ("dcgan", ["scenes"], (3, 32, 32)),
-        ("gan", ["pixels.npz", "--size", "16"], (1, 16, 16)),
+        pytest.param("dcgan", ["scenes"], (3, 32, 32), marks=pytest.mark.slow),
+        pytest.param("gan", ["pixels.npz", "--size", "16"], (1, 16, 16), marks=pytest.mark.slow),
         ("gan", ["points.csv"], (2,)),
-        ("wgan", ["points.npy"], (2,)),
+        pytest.param("wgan", ["points.npy"], (2,), marks=pytest.mark.slow),
     ],
 )
 def test_games_on_your_own_data_are_played_drawn_and_not_judged(name, options, shape, folder):

@@ -49,6 +49,7 @@ def page(browser, server, tmp_path):
     browser.open("about:blank")
 
 
+@pytest.mark.slow
 def test_a_lesson(page):
     """Draw data, play, pause, sub-steps, another rate, undo, two panels; save a player and a script, and use them."""
     page.press("Draw your own")

@@ -95,7 +95,7 @@ def test_a_change_is_undone_to_the_bit_and_a_new_beginning_too(asked):
     assert panel.iteration == other.iteration == 2 * EVERY + 2
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [pytest.param(seed, marks=[pytest.mark.slow] * (seed > 0)) for seed in range(4)])
 def test_the_script_of_any_sequence_is_the_run_to_the_last_bit(seed):
     rng, panel = random.Random(seed), Panel(Settings(width=4, batch=4, points=((0.5, 0.25), (-1.0, 1.0))))
     choices = [("game", [*GAMES]), ("optimizer", [*RULES]), ("lr_D", [0.0, 0.1]), ("lr_G", [0.0, 0.1]), ("k", [1, 3])]

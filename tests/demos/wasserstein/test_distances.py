@@ -87,6 +87,7 @@ def test_the_end_is_the_last_quarter_and_a_game_diverges_at_more_than_twice_its_
 # --- the WGAN's demo ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_estimate_and_exact_distance_are_those_of_the_samples_and_ranks_leave_out_untrained_critics(quick):
     out = quick("wgan").out
     found, distance, settings = snapshots_of(out), summary_of(out)["metrics"]["distance"], summary_of(out)["settings"]
