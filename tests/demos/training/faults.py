@@ -79,7 +79,8 @@ def grid(kept, ahead, least, most, share):
 
 
 def tips_of(classes, asked, kept):
-    run = {"frechet": 9.0, "classes": classes, "remembered": 0.9, "asked": asked, "kept": 0.1}
+    run = {"frechet": 9.0, "classes": classes, "seconds": 1.0, "asked": asked, "kept": 0.1}
+    run |= dict.fromkeys((tips.EARLY, tips.PRESENT, tips.REAL), 0.9)
     return ({kind: [run, run, run | {"kept": kept}] for kind in (tips.BASE, tips.ONE_HOT, *tips.TIPS)},)
 
 

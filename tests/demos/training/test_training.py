@@ -99,18 +99,19 @@ def test_batch_norm_sees_the_minibatches_apart_or_as_one(norm):
         np.testing.assert_allclose(v.numpy(), (a - seen.mean(axis=0)) / np.sqrt(seen.var(axis=0) + 1e-5), atol=1e-4)
 
 
-def test_replay_shows_half_new_fakes_and_half_old_ones_whose_places_the_new_ones_take():
-    played = tips.make_game("experience replay", tips.Settings(z=4, width=8, kept=50))
-    before, fake = (
-        played.old.copy(),
-        5 + np.arange(20, dtype=np.float32).reshape(20, 1, 1, 1) * np.ones((1, 28, 28), np.float32),
-    )
-    shown = played.replayed(Tensor(fake)).numpy()
-    np.testing.assert_array_equal(shown[:10], fake[:10])
-    assert all(any(np.array_equal(image, old) for old in before) for image in shown[10:])
-    taken = played.old.max(axis=(1, 2, 3)) >= 5
-    assert taken.sum() == 20
-    np.testing.assert_array_equal(played.old[~taken], before[~taken])
+def test_replay_adds_a_quarter_of_old_fakes_of_which_all_of_the_game_are_kept_with_equal_probability():
+    played = tips.make_game("experience replay", tips.Settings(z=4, width=8, kept=500))
+    before, moments = played.old.copy(), np.arange(1, 101, dtype=np.float32)
+    for moment in moments:  # its fakes have this number in all pixels
+        fake, old = np.full((20, 1, 28, 28), 10 * moment), played.old.copy()
+        shown = played.replayed(Tensor(fake)).numpy()
+        np.testing.assert_array_equal(shown[:20], fake)
+        assert len(shown) == 25
+        assert all((image == old).all(axis=(1, 2, 3)).any() for image in shown[20:])
+    kept = played.old.max(axis=(1, 2, 3)) / 10
+    np.testing.assert_array_equal(played.old[kept < 1], before[kept < 1])
+    thirds = [((low < kept) & (kept <= low + 33)).sum() for low in (0.5, 33.5, 66.5)]  # each about 500 * 660 / 2500
+    assert all(90 < n < 175 for n in thirds), thirds
 
 
 def test_the_hybrids_term_is_the_vaes_objective_by_hand():
