@@ -8,7 +8,7 @@ Slide: "Deep generative image models using a laplacian pyramid of adversarial ne
 d is the mean of 2 x 2 pixels; u repeats each pixel. Each level is trained by itself, on real coarse images. The networks of
 7 x 7 are dense, the finer ones convolutional; these begin at the linear map with the least squared error, so that they only
 have to learn the rest. Samples are those of G's running average. A single dense GAN of 28 x 28 has as many parameters as the
-three levels together, and less training time: in as much, it is better still.
+three levels together, and less training time.
 
 What to look for: the details that each level adds, and the source of the distance to the data. The finer levels also start
 from real coarse images that no network has seen. Without a GAN, these are enlarged by repeated pixels, by cubic splines, or by
@@ -69,7 +69,8 @@ FINDING = (
     "On MNIST, LAPGAN ends at Frechet distance {Frechet distance, LAPGAN|.0f}; one dense GAN, with as many parameters and "
     "in {seconds of the single GAN for each of LAPGAN|%} of the time, at {Frechet distance, one scale|.0f} (means of 3 seeds). "
     "From real 14 x 14 images, its finest level, after one epoch, reaches {Frechet distance, LAPGAN from 14 x 14|.1f} (cubic "
-    "spline: {Frechet distance, cubic spline from 14 x 14|.0f}, least squares: {Frechet distance, least squares from 14 x 14|.1f}); from 7 x 7 images, both levels reach "
+    "spline: {Frechet distance, cubic spline from 14 x 14|.0f}, least squares: "
+    "{Frechet distance, least squares from 14 x 14|.1f}); from 7 x 7 images, both levels reach "
     "{Frechet distance, LAPGAN from 7 x 7|.0f} (least squares: {Frechet distance, least squares from 7 x 7|.0f})."
 )
 
