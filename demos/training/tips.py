@@ -52,7 +52,7 @@ class Settings:
     r1: float = 5.0  # weight of the penalty
     kept: int = 2000  # old fakes
     weight: float = 0.01  # lambda, of the autoencoder's loss
-    dims: int = 4  # of the embedded classes
+    dims: int = 10  # of the embedded classes
     gain: float = 15.0  # of the classes' codes, in both networks
     samples: int = 2000  # that are compared with as many real images
 
