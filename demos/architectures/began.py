@@ -63,14 +63,14 @@ class Settings:
 
 
 QUICK = {"steps": 60, "seeds": 1, "width": 64, "along": 100, "images": 12, "descents": 20, "restarts": 2}
-NEAR = 1.25  # at most, |G(z*) - x| as a multiple of the distance of the nearest training image (an untrained G: above 2)
+NEAR = 1.25  # at most, |G(z*) - x| as a multiple of the distance of the nearest training image
 PAIRS, POINTS = 3, 9  # of real images, in the picture; on the way from one to the other
 WAYS = ("through z", "through pixels")
 VERDICT = "True, but balance is not quality: M falls and the ratio holds, yet images stay poor, also between real digits."
 HALF_WAY = (
-    "Half way between two unseen digits, G's images are {through z: nearest training image|.1f} away from the nearest training "
-    "image, the means of pixels {through pixels: nearest training image|.1f}; their Frechet distances are "
-    "{through z: Frechet distance|.0f} and {through pixels: Frechet distance|.0f}."
+    "Half way between two unseen digits (100 pairs), G's images are {through z: nearest training image|.1f} away from the "
+    "nearest training image, the means of pixels {through pixels: nearest training image|.1f} (medians). The Frechet distances "
+    "of these 100 images are {through z: Frechet distance|.0f} and {through pixels: Frechet distance|.0f}."
 )
 FINDING = (
     "On MNIST, 2,500 iterations, the ratio of the losses settles at {ratio in the last quarter|.2f} (target 0.75), at Frechet "

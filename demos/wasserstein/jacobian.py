@@ -68,9 +68,9 @@ FINDING = (
     "of two networks are within {two networks: error of a turn's factor, worst method|<%} of the predicted ones."
 )
 TITLE = (
-    "Each step multiplies the distance from the solution by $r$: predicted (rings) and played (dots). GD at once "
-    "brings {games that GD at once brings to rest|.0f} of 2 games to rest, at a tenth of the rate "
-    "{games that GD at once, lower rate brings to rest|.0f}, with R1 {games that R1 in turn brings to rest|.0f}"
+    "Each step multiplies the distance from the solution by $r$: predicted (rings) and played (dots). Games that come to rest, "
+    "of 2: GD at once: {games that GD at once brings to rest|.0f}; at a tenth of its rate: "
+    "{games that GD at once, lower rate brings to rest|.0f}; GD in turn with R1: {games that R1 in turn brings to rest|.0f}"
 )
 TRAINING = (
     "While two networks learn, the fastest pair's real part is between {training, without R1: least real part of the fastest "
