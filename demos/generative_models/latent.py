@@ -49,8 +49,8 @@ SHARES = (
     "dimensions at most {axes_share|<%} (worst of 3 seeds)."
 )
 HALF_WAY = (
-    "Half-way between two z, a classifier is sure of {lerp_sure|%} of the images on straight lines, {slerp_sure|%} on great "
-    "circles ({random_sure|%} of samples)."
+    "Half-way between two z (500 pairs a seed), a classifier is sure of {lerp_sure|%} of the images on straight lines, "
+    "{slerp_sure|%} on great circles ({random_sure|%} of samples)."
 )
 FINDING = f"{SHARES} {HALF_WAY}"
 WALK = np.linspace(-4, 4, 9)  # steps along a direction, in the picture
