@@ -58,8 +58,8 @@ class Settings:
 
 QUICK = {"seeds": 1, "usual_steps": 60, "steps": 30, "channels": 8, "starts": 2, "test": 40, "twos": 20}
 VERDICT = (
-    "True: a change that the attacker chooses turns a 25 into a 95 on half of the signs; PGD training prevents most "
-    "misreadings, FGSM training half of them."
+    "True: a change that the attacker chooses turns a 25 into a 95 on most signs; PGD training prevents most misreadings, FGSM "
+    "training half of them."
 )
 FINDING = (
     "A change of at most {epsilon} a pixel (of 1), by PGD, makes the usual network misread {usual, PGD|.1f} % of the signs. "
