@@ -57,12 +57,13 @@ class Settings:
 QUICK = {"seeds": 1, "steps": 250, "width": 64, "epsilons": (0.0, 0.1, 0.25), "pgd_steps": 5}
 
 VERDICT = (
-    "True, but the defence is narrow: it stops its own large step; ten small steps still fool the "
-    "network, and noise does more often."
+    "True, but the defence is narrow: it stops its own large step; ten small steps still fool the network, and digits with "
+    "noise are misread more often than before."
 )
 FINDING = (
     "Under FGSM, the errors fall from {usual, FGSM|.1f} % to {adversarial, FGSM|.1f} %; under PGD (ten small steps), they stay "
-    "at {adversarial, PGD|.0f} %. On digits with noise, the errors rise by {outliers, noise|.0f} points."
+    "at {adversarial, PGD|.0f} %. Outliers: on digits with noise, the errors rise by {outliers, noise|.0f} points; "
+    "they change by {outliers, other fonts|.0f} on other fonts, by {outliers, a quarter covered|.0f} on covered digits."
 )
 IN_CURVES = (
     "Adversarial training {difference under FGSM|lower} against FGSM: errors {adversarial, FGSM|.1f} % instead of "

@@ -68,8 +68,8 @@ VERDICT = (
 )
 FINDING = (
     "At 28 x 28 pixels, FGSM changes a linear model's margin {pooled, linear: |w|_1 / |w|_2 at 28 x 28|.0f} times as much as "
-    "random signs do. The $\\epsilon$ that turns half of the images goes like "
-    "$n^{{{repeated, untrained: exponent of epsilon|z.2f}}}$ in untrained networks; after training like "
+    "random signs do. The $\\epsilon$ that changes the class of half of the images goes like "
+    "$n^{{{repeated, untrained: exponent of epsilon|z.2f}}}$ in untrained networks on repeated pixels; after training like "
     "$n^{{{repeated, network: exponent of epsilon|z.2f}}}$ if pixels are repeated (with weight decay "
     "$n^{{{repeated, decayed: exponent of epsilon|z.2f}}}$, with convolutions "
     "$n^{{{repeated, conv: exponent of epsilon|z.2f}}}$), like $n^{{{pooled, network: exponent of epsilon|z.2f}}}$ "

@@ -57,8 +57,9 @@ QUICK = {"seeds": 1, "steps": 150, "width": 64, "epsilons": (0.0, 0.05, 0.1, 0.2
 
 VERDICT = "True: one small step along the gradient's signs makes linear and deep classifiers misread nearly every image."
 FINDING = (
-    "A step of 0.25 by FGSM (pixels: 0 to 1) raises a ReLU network's error rate from {network_error|.1f} % to "
-    "{network_attacked|.1f} %, random signs to {network_random|.1f} %. Models misread at least "
+    "A step of 0.25 by FGSM (pixels from 0 to 1; the result may leave this range) raises a ReLU network's error rate from "
+    "{network_error|.1f} % to {network_attacked|.1f} %, random signs to {network_random|.1f} %. If images are clipped to the "
+    "range: {network_attacked_clipped|.1f} % and {network_random_clipped|.0f} %. Models misread at least "
     "{transfer_least, worst seed|>} % of another's examples (worst of 3 seeds)."
 )
 IN_IMAGES = (

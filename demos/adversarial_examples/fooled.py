@@ -59,7 +59,8 @@ VERDICT = "True: a small change of a digit leads the network to any chosen class
 FINDING = (
     "{reach the target|%} of unseen digits reach a chosen class by a change of at most "
     "{|r| / distance to the class, worst seed|<%} (mean length, worst of 3 seeds) of the distance to a real image of it. The "
-    "network takes {noise accepted|%} of noise from N(0, I) for a digit."
+    "network takes {noise accepted|%} of noise from N(0, I) for a digit (of probability above 1/2), of noise in [0, 1] "
+    "{noise in [0, 1] accepted|%}."
 )
 IN_CHANGES = (
     "{reach the target|%1} of the images reach the target, by a change as long as {|r| / distance to the class|%} of the way\n"

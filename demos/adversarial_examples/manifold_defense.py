@@ -81,12 +81,14 @@ QUICK |= {"epsilons": (0.0, 0.25), "descents": 5, "projections": 40, "lessons": 
 QUICK |= {"pairs": 8, "attack_steps": 5, "rounds": 1, "minibatches": 10}
 
 VERDICT = (
-    "Not reached at this size: projection onto a generator's images undoes most of an attack, but less than the bound asks."
+    "Not reached at this size: projection onto a generator's images undoes most of an attack, but less than the bound asks; "
+    "the attack on pairs is too weak."
 )
 FINDING = (
     "Under FGSM of 0.25, a classifier is right on {attacked_0.25|%} of digits, and on {projected_0.25|%} of their projections "
     "({projected_0.25, before C's lessons|%} before it learns on projections; {projected_0.25, BPDA|%} under BPDA, which knows "
-    "of G). Of pairs that look alike, it takes {pairs_before|%} for two digits, after robust training {pairs_after|%}."
+    "of G). Of pairs that look alike, it takes {pairs_before|%} for two digits, after robust training {pairs_after|%}. "
+    "Robust training costs accuracy on projections: {robust, projected_0.25|%}."
 )
 IN_DEFENCE = (
     "Under FGSM of 0.25, a classifier is right on {attacked_0.25|%} of digits, and on {projected_0.25|%} of their projections "

@@ -69,8 +69,9 @@ SHARING = (
 )
 FINDING = (
     "If both networks get the class, at least {accuracy_both|>%} of the digits are right; if only G does, at most "
-    "{accuracy_G alone|<%}. A class of 20 images has Frechet distance {rare_with_nine_end|.0f} among nine others, "
-    "{rare_alone_end|.0f} alone; the 20 themselves {rare_copies|.0f}."
+    "{accuracy_G alone|<%}. Of one class, 20 images are left. At the end, its samples have Frechet distance "
+    "{rare_with_nine_end|.0f} if G learns nine full classes too, {rare_alone_end|.0f} if it learns this class alone; the 20 "
+    "images themselves {rare_copies|.0f}."
 )
 
 

@@ -58,7 +58,9 @@ class Settings:
 
 
 QUICK = {"samples": 150, "neighbours": 100, "steps": 20}
-VERDICT = "True, but not of BEGAN: a convolutional GAN comes nearer to the data than a linear map from real 7 x 7 pixels."
+VERDICT = (
+    "True, but a new D tells them apart: convolutional GANs come nearer to the data than a linear map from real 7 x 7 pixels."
+)
 FINDING = (
     "Of {generators|.0f} generators, the nearest has Frechet distance {nearest generator|.1f}; least squares from 7 x 7 pixels "
     "has {least squares from 7 x 7: Frechet distance|.0f}, unseen real images "

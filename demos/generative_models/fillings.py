@@ -57,14 +57,14 @@ class Settings:
 
 QUICK = {"images": 8, "sides": (8, 16), "starts": 10, "samples": 5, "descents": 3, "mapped": 500, "width": 16, "steps": 30}
 VERDICT = (
-    "True: a generator fills a hole in many ways that look like digits; regression has less error, and looks less like one."
+    "True: a generator fills a hole in several ways that look like digits; regression has less error, and looks less like one."
 )
 FINDING = (
     "With a hole of 16 x 16 pixels, 100 unseen digits have Frechet distance {hole of 16, GAN: Frechet distance|.0f} if G fills "
     "it, {hole of 16, regression: Frechet distance|.0f} if regression does (unharmed: {without a hole: Frechet distance|.0f}); "
-    "regression's squared error is {hole of 16, regression: error|.3f}, G's {hole of 16, GAN: error|.3f}. From a hole of 8 x 8 "
-    "on, the classes' entropy grows from {hole of 8: entropy of the classes|.2f} to "
-    "{hole of 16: entropy of the classes|.2f} nats."
+    "regression's squared error is {hole of 16, regression: error|.3f}, G's {hole of 16, GAN: error|.3f}. The entropy of "
+    "the fillings' classes is {hole of 8: entropy of the classes|.2f} nats for a hole of 8 x 8, "
+    "{hole of 16: entropy of the classes|.2f} for 16 x 16. G is a conditional GAN; all ten classes are searched."
 )
 TITLE = (
     "In a hole of 16 x 16 pixels, regression has squared error {hole of 16, regression: error|.2f}, G "

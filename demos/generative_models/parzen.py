@@ -56,9 +56,9 @@ SHOWN = 24  # samples of each sampler, in two rows
 VERDICT = "True: a Parzen window gives averages of digits more nats than real digits, and real digits more than a GAN's."
 FINDING = (
     "Log-likelihood of MNIST's test images, nats: k-means centres {k-means centres: log-likelihood|.0f}, training images "
-    "{training images: log-likelihood|.0f}, GAN {GAN: log-likelihood|.0f} (the paper's: 225), independent pixels "
-    "{independent pixels: log-likelihood|.0f}. Frechet distance: centres {k-means centres: Frechet distance|.1f}, training "
-    "images {training images: Frechet distance|.1f}, GAN {GAN: Frechet distance|.1f}."
+    "{training images: log-likelihood|.0f}, a conditional GAN {GAN: log-likelihood|.0f} (the paper's GAN: 225), independent "
+    "pixels {independent pixels: log-likelihood|.0f}. Frechet distance: centres {k-means centres: Frechet distance|.1f}, "
+    "training images {training images: Frechet distance|.1f}, GAN {GAN: Frechet distance|.1f}."
 )
 TITLE = (
     "A Parzen window gives averages of digits {k-means centres: log-likelihood|.0f} nats, real digits "

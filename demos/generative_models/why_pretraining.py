@@ -62,9 +62,9 @@ FINDING = (
     "{deepest, random: errors (%)|.1f} %. From one layer to {layers|.0f}, the errors grow by "
     "{pretrained: growth with depth (points)|.1f} and {random: growth with depth (points)|.1f} points. At equal training loss, "
     "pretraining changes the errors of {layers|.0f} layers by {at equal training loss, depth 4|+.1f} points, those of one "
-    "layer by {at equal training loss, depth 1|+.1f} ({at equal training loss, depth 1|lower}). The std over 8 seeds, "
-    "{deepest, pretrained: std (points)|.2f} and {deepest, random: std (points)|.2f} points, does not differ beyond chance "
-    "(ratio {deepest, std: pretrained / random|.2f}, 95 % up to {deepest, std: pretrained / random, high|<2})."
+    "layer by {at equal training loss, depth 1|+.1f} ({at equal training loss, depth 1|lower}). The std over 8 seeds of the "
+    "deepest, {deepest, pretrained: std (points)|.2f} and {deepest, random: std (points)|.2f} points, does not differ beyond "
+    "chance (ratio {deepest, std: pretrained / random|.2f}, 95 % up to {deepest, std: pretrained / random, high|<2})."
 )
 TITLE = (
     "{layers|.0f} layers err in {deepest, pretrained: errors (%)|.1f} % after pretraining, in "

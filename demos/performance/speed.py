@@ -55,7 +55,7 @@ GPU = ("mlp256", "mlp1024", "dcgan")  # the sizes that are compared there
 DENSE = ("tiny", "mlp256", "mlp1024")  # from the smallest matrices to the largest
 ROWS = 8  # of a profile
 
-VERDICT = "True: the larger the matrices, the less minigan adds to its matrix products: at width 1,024, about as much again."
+VERDICT = "True: the larger the matrices, the less minigan adds to its matrix products: at width 1,024, half as much again."
 RATIOS = (
     "minigan takes {to_matmul_tiny|.0f} times as long as its matrix products alone at toy size, {to_matmul_mlp1024|.1f} times "
     "at width 1,024"

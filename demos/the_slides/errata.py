@@ -74,7 +74,8 @@ FINDING = (
     "FGSM (epsilon 0.1) makes at least {flipped_GANs_D|>%} of D's right answers wrong, {flipped_classifier|%} of a "
     "classifier's. With enough parameters ({weights_for_each_pixel|.1f} weights for each pixel of {memorised|.0f} digits), "
     "G is nearer to its training digits ({nearest_of_few|.1f}) than to unseen ones ({nearest_stranger_of_few|.1f}); trained "
-    "on all digits, the slide's case, it is not ({nearest_of_all|.2f} and {nearest_stranger_of_all|.2f})."
+    "on all digits, the slide's case, it is not ({nearest_of_all|.2f} and {nearest_stranger_of_all|.2f}). A WGAN finds "
+    "{WGAN_modes_keeps_up|.0f} of 8 modes if its critic keeps up, {WGAN_modes_lags|.0f} if it lags."
 )
 
 

@@ -45,7 +45,7 @@ class Settings:
 
 
 QUICK = replace(Settings(), iterations=60, seeds=1, width=64, batch=64, samples=1000)
-VERDICT = "True, but at a price: WGAN-GP finds all modes that G misses, yet fewer of its samples look right."
+VERDICT = "True, but at a price: WGAN-GP finds all modes that the GAN misses, yet fewer of its samples lie near a mode."
 SUBSET = (
     "With 5 D steps, G misses a mode in {collapse, seeds that miss a mode|.0f} of {seeds|.0f} seeds "
     "({collapse, modes, mean|.1f} of 3 found on average), while {collapse, share within 3 std, mean|%} of its samples are "

@@ -53,7 +53,9 @@ class Settings:
 
 
 QUICK = {"steps": 240, "few_steps": 240, "few": 100, "alone": 100, "width": 64, "images": 300, "looks": 20, "seeds": 1}
-VERDICT = "True: on digits, D's accuracy stays far above one half; with real images in G's place, D can only guess."
+VERDICT = (
+    "True, but only of the first sentence: D's accuracy stays above one half, so in D's eyes G is not as good as the data."
+)
 TITLE = (
     "On digits, D's accuracy comes to rest at {accuracy at rest, least seed|>} or more, not at 0.5; with G frozen, D alone "
     "reaches {accuracy of D alone, G frozen|>3}; with real images in G's place, it stays within "
@@ -61,7 +63,7 @@ TITLE = (
 )
 FINDING = (
     "On digits, D's accuracy ends at {accuracy at rest, least seed|>} or more, not at 0.5: in the eyes of D, G's samples are "
-    "not as good as the data. The generator is the problem: with G frozen, D alone reaches "
+    "not as good as the data. Here, the generator is the problem: with G frozen, D alone reaches "
     "{accuracy of D alone, G frozen|>3}; with real images in G's place, it stays within "
     "{a right G: D's accuracy away from 0.5|<} of 0.5 (worst of 3 seeds)."
 )

@@ -63,7 +63,7 @@ VERDICT = (
 FINDING = (
     "On a dense G (Frechet distance to MNIST {base_frechet|.0f}, of real digits {real_frechet|.0f}; 5 seeds), LeakyReLU "
     "{leaky_log_ratio|lower}, dropout in G {dropout_log_ratio|lower}, SGD for D {sgd_log_ratio|lower}, a spherical z: "
-    "{sphere_log_ratio|lower} (low power: log of the ratio from {sphere_log_ratio low|.2f} to {sphere_log_ratio high|.2f}). "
+    "{sphere_log_ratio|lower} (the ratio's logarithm is between {sphere_log_ratio low|.2f} and {sphere_log_ratio high|.2f}). "
     "Batch norm of real and fake apart: {norm_dense_log_ratio|lower} (dense D), "
     "{norm_conv_r1_log_ratio|lower} (DCGAN)."
 )

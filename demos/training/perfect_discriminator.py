@@ -45,7 +45,7 @@ class Settings:
 
 
 QUICK = {"steps": 200, "every": 20, "probes": 64, "parts": 4, "seeds": 1}
-VERDICT = "True: while D becomes perfect, the gradient of log(1 - D) vanishes, and that of -log D gets ever noisier."
+VERDICT = "True: while D becomes perfect, the gradient of log(1 - D) vanishes; that of -log D grows, and its variance with it."
 FINDING = (
     "While D learns, the gradient of log(1 - D) becomes at least {log(1 - D): gradient, by a fresh D / at the end|>} times "
     "smaller, with noise on D's inputs at most {log(1 - D), noise: gradient, longest / at the end|<} times (worst of 3 seeds). "

@@ -45,7 +45,7 @@ class Settings:
 
 
 QUICK = {"steps": 100, "seeds": 1}
-VERDICT = "True, but with Adam both losses are about equally fast, because it divides a gradient by its size."
+VERDICT = "True, but with Adam both losses come half way about equally fast, because it divides a gradient by its size."
 GRADIENTS = (
     "At D(G(z)) = 0.01, G's gradient by -log D is at least "
     "{G's parameters: ratio of the gradients at D = 0.01, worst seed|>} times as long as by log(1 - D)"

@@ -63,8 +63,8 @@ ON_RING = (
     "weights are at the bounds"
 )
 FINDING = (
-    f"{ON_LINES}. Penalised critics have a summit at {{penalised: modes at a summit, fewest|.0f}} of a ring's 8 modes, clipped "
-    "ones at {clipped: modes at a summit, most|.0f} (worst of 3 seeds)."
+    f"{ON_LINES}. Penalised critics have a maximum at {{penalised: modes at a summit, fewest|.0f}} of a ring's 8 modes, "
+    "clipped ones at {clipped: modes at a summit, most|.0f} (worst of 3 seeds)."
 )
 
 

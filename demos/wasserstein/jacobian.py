@@ -58,12 +58,13 @@ class Settings:
 
 QUICK = {"turns": 3, "cycle_turns": 3, "G_width": 2, "D_width": 2, "lower": 0.3, "steps": 20, "moments": 4}
 VERDICT = (
-    "True: WGANs cycle, GANs turn outwards or inwards, each as its Jacobian predicts; R1 and OMD bring both games to rest; a "
-    "lower rate does not help the Dirac GAN."
+    "True: whether a game cycles, leaves the solution or comes to rest is what its Jacobian predicts; R1 and OMD bring both "
+    "games to rest; a lower rate does not help the Dirac GAN."
 )
 FINDING = (
-    "Dirac GAN: a turn takes {Dirac GAN, GD at once: steps of a turn|.0f} steps and multiplies the distance by "
-    "{Dirac GAN, GD at once: factor of a turn|.2f} (GD at once), {Dirac GAN, GD in turn: factor of a turn|.2f} (in turn), "
+    "Dirac GAN, near the solution: a turn takes {Dirac GAN, GD at once: steps of a turn|.0f} steps and multiplies the "
+    "distance by {Dirac GAN, GD at once: factor of a turn|.2f} (GD at once), "
+    "{Dirac GAN, GD in turn: factor of a turn|.2f} (in turn), "
     "{Dirac GAN, R1 in turn: factor of a turn|.2f} (R1), {Dirac GAN, OMD at once: factor of a turn|.2f} (OMD). Played factors "
     "of two networks are within {two networks: error of a turn's factor, worst method|<%} of the predicted ones."
 )

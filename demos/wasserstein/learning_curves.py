@@ -59,8 +59,8 @@ class Settings:
 
 
 VERDICT = (
-    "True, but only of WGAN-GP (lambda 1): its curve follows the distance, and on digits it ends nearer to the data than the "
-    "GAN; no game diverges."
+    "True, but here only of WGAN-GP with lambda 1: its curve follows the distance, and on digits it ends nearer to the data "
+    "than the GAN; no game diverges."
 )
 FINDING = (
     "Rank correlation of curve and exact distance after a tenth of 1,500 iterations, worst of 3 seeds: WGAN-GP "

@@ -57,11 +57,12 @@ VERDICT = (
     "ring of Gaussians, in 1,500 iterations, only the running average of G helps."
 )
 FINDING = (
-    "A call multiplies the distance by {extragradient at once: factor|.4f} with extragradient (predicted "
-    "{extragradient at once: predicted|.4f}), by {Lookahead at once: factor|.4f} with Lookahead "
+    "A step (one gradient of both players) multiplies the distance by {extragradient at once: factor|.4f} with "
+    "extragradient (predicted {extragradient at once: predicted|.4f}), by {Lookahead at once: factor|.4f} with Lookahead "
     "({Lookahead at once: predicted|.4f}), where gradient descent has {gradient descent at once: factor|.4f}. On the ring, "
     "{gradient descent: share|%} of G's samples are within 3 std of a mode, {running average: share|%} of the averaged G's; "
-    "with Lookahead {Lookahead: share|%}, with OMD {OMD: share|%}, with extragradient {extragradient: share|%} (5 seeds)."
+    "with Lookahead {Lookahead: share|%}, with OMD {OMD: share|%}, with extragradient {extragradient: share|%} "
+    "(last quarter of the training, 5 seeds)."
 )
 TITLE = (
     "On $x y$, gradient descent stays away; the others arrive. On the ring, {gradient descent: share|%} of G's samples are "
