@@ -61,8 +61,8 @@ VERDICT = (
 FINDING = (
     "Without batch norm, {failing seeds, GAN, without|.0f} of 3 GANs fail (a class is missing, or few digits are clear), "
     "{failing seeds, WGAN, without|.0f} of 3 WGANs, {failing seeds, WGAN-GP, without|.0f} of 3 WGAN-GPs; Frechet distances "
-    "{Frechet distance, GAN, without|.0f}, {Frechet distance, WGAN, without|.0f}, {Frechet distance, WGAN-GP, without|.0f}; with it "
-    "{Frechet distance, GAN, batch norm|.0f}, {Frechet distance, WGAN, batch norm|.0f}, "
+    "{Frechet distance, GAN, without|.0f}, {Frechet distance, WGAN, without|.0f}, {Frechet distance, WGAN-GP, without|.0f}; "
+    "with it {Frechet distance, GAN, batch norm|.0f}, {Frechet distance, WGAN, batch norm|.0f}, "
     "{Frechet distance, WGAN-GP, batch norm|.0f}. At equal seconds: R1 {Frechet distance, R1|.0f}, SN-hinge "
     "{Frechet distance, SN-hinge|.0f} (14 x 14 digits; means of 3 seeds; real images: "
     "{Frechet distance, unseen real images|.0f})."
