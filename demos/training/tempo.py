@@ -43,8 +43,8 @@ QUICK = Settings(cost=840, counts=(1, 2), seeds=1, width=64, batch=64, moments=2
 VERDICT = "True, but one rule goes far on this ring: with k >= l, G finds nearly all modes, with l > k less than one of 8."
 FINDING = (
     "At equal cost, G finds at least {k >= l: modes, worst cell|>} of 8 modes if k >= l, at most "
-    "{l > k: modes, best cell|<} if l > k (means of 3 seeds). With k = 5, l = 5, {k = 5, l = 5: high_quality|%} of the samples "
-    "lie near a mode, with k = 2, l = 1, {k = 2, l = 1: high_quality|%}. Between k = 2, l = 1 and k = l = 1: "
+    "{l > k: modes, best cell|<} if l > k (means of 3 seeds). At least {k >= l: share within 3 std, worst cell|>%} of the "
+    "samples lie near a mode if k >= l, with k = 2, l = 1 {k = 2, l = 1: high_quality|%}. Between k = 2, l = 1 and k = l = 1: "
     "{share within 3 std: k = 2, l = 1 beside k = 1, l = 1|higher}."
 )
 IN_MODES = (
