@@ -178,7 +178,9 @@ def main(claim: Claim, settings: Settings) -> None:
     measure(claim, float(run.snapshots[0]["exact"]), distance, coverage, perfect, len(centres), within[other])
     run.write(samples=samples)
     reached, agrees = claim.words(REACHED), claim.words(AGREES)
-    claim.show(draw_estimates(step, estimate, exact, learnt, x, games, within), "distance", agrees)
+    claim.show(
+        draw_estimates(step, estimate, [float(s["exact"]) for s in run.snapshots], learnt, x, games, within), "distance", agrees
+    )
     draw_training(claim, run, x, reached, agrees)
 
 
@@ -241,13 +243,13 @@ def measure(claim: Claim, at_first: float, distance: dict, reached: dict, perfec
 
 
 def draw_estimates(
-    step: np.ndarray, estimate: np.ndarray, exact: np.ndarray, learnt: np.ndarray, x: np.ndarray, games: dict, within: dict
+    step: np.ndarray, estimate: np.ndarray, exact: list[float], learnt: np.ndarray, x: np.ndarray, games: dict, within: dict
 ) -> plt.Figure:
-    """The critic's estimate and the exact distance over the training; the samples of both games over the data."""
+    """The critic's estimate, and the exact distance, also at first; the samples of both games over the data."""
     figure, (said, true, *places) = slide(1, 4, height=4.8)
     said.plot(step, estimate, "o-", color=D_COLOUR, markersize=3)
-    said.set(title="said: the estimate", xlabel="iteration", ylim=(min(0.0, *estimate), None))
-    true.plot(step, exact, "s-", color=OTHERS[2], markersize=3)
+    said.set(title="said: the estimate", xlabel="iteration", ylim=(0, None))  # below 0, the critic has not learnt yet
+    true.plot([0, *step], exact, "s-", color=OTHERS[2], markersize=3)
     true.set(title="true: the exact $W_1$", xlabel="iteration", ylim=(0, None))
     for axes in (said, true):
         axes.axvspan(0, step[learnt][0] if learnt.any() else step[-1], color="grey", alpha=0.2)
