@@ -62,8 +62,8 @@ BASE, ONE_HOT = "base", "one-hot classes"
 EARLY, PRESENT, REAL = "early fakes", "present fakes", "real images"  # which D judges
 TIPS = {"experience replay": BASE, "hybrid model": BASE, "label embedding": ONE_HOT}  # and what each is compared with
 VERDICT = (
-    "True, but not of all: after 500 steps, a hybrid model {hybrid model: log of the ratio|lower}, a little experience replay "
-    "{experience replay: log of the ratio|lower}; label embedding {label embedding: log of the ratio|lower}."
+    "True, but not of all. After 500 steps, a hybrid model: {hybrid model: log of the ratio|lower}; a little experience replay: "
+    "{experience replay: log of the ratio|lower}; label embedding: {label embedding: log of the ratio|lower}."
 )
 FINDING = (
     "Frechet distance to MNIST (12 seeds): base {base: Frechet distance|.0f}, with old fakes replayed "
