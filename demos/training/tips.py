@@ -62,7 +62,7 @@ BASE, ONE_HOT = "base", "one-hot classes"
 EARLY, PRESENT, REAL = "early fakes", "present fakes", "real images"  # which D judges
 TIPS = {"experience replay": BASE, "hybrid model": BASE, "label embedding": ONE_HOT}  # and what each is compared with
 VERDICT = (
-    "True, but not of all. After 500 steps, a hybrid model: {hybrid model: log of the ratio|lower}; a little experience replay: "
+    "True, but not of all. After 500 steps, a hybrid model: {hybrid model: log of the ratio|lower}; a little replay: "
     "{experience replay: log of the ratio|lower}; label embedding: {label embedding: log of the ratio|lower}."
 )
 FINDING = (
