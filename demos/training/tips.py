@@ -15,7 +15,8 @@ in which D may forget more, and in which blurred reconstructions may hold G back
 classes (9 of 10 in the worst seed; half of the images as asked for, in the mean), were chosen on the seeds 1000 and 1001.
 
 What to look for: which bars on the left cross 1; on the right, how far the seeds differ. Had D forgotten anything of which
-replay could remind it? The base with three times the steps (demo hacks) ends nearer to the data than any of the tips.
+replay could remind it? Replay's effect is small: on 12 other seeds, from 4242 on, it was within chance (0.94 of the distance).
+The base with three times the steps (demo hacks) ends nearer to the data than any of the tips.
 """
 
 import time
