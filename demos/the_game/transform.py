@@ -47,7 +47,7 @@ TARGETS = {
 
 @dataclass
 class Settings:
-    steps: int = 8_000  # the learning rates fall linearly to 0 over them
+    steps: int = 10_000  # the learning rates fall linearly to 0 over them
     batch: int = 256
     g_width: int = 128  # of G's two hidden layers,
     d_width: int = 64  # and of D's
