@@ -101,17 +101,16 @@ def signs(n: int, rng: np.random.Generator, first: int | None = None) -> tuple[n
     ink, digits = data.glyphs(2 * n, rng)  # the first n are the tens
     if first is not None:
         ink[:n], digits[:n] = images_of(first, n, rng), first
-    pairs = np.arange(2 * n).reshape(2, n).T
     black = np.zeros((n, 1, SIDE, SIDE), np.float32)
-    for of_place, left in zip(pairs.T, LEFTS, strict=True):
+    for images, left in zip((ink[:n], ink[n:]), LEFTS, strict=True):
         tile = black[:, :, TOP : TOP + TILE, left : left + TILE]
-        np.maximum(tile, ink[of_place], out=tile)
+        np.maximum(tile, images, out=tile)
     line = np.arange(SIDE) - (SIDE - 1) / 2
     distance = np.hypot(line, line[:, None])
     disc, plate = ((r + 0.5 - distance).clip(0, 1).astype(np.float32) for r in (RADIUS, PLATE))
     around, white = (rng.uniform(low, high, (n, c, 1, 1)).astype(np.float32) for low, high, c in ((0.1, 0.9, 3), (0.85, 1, 1)))
     red = np.reshape(RED, (3, 1, 1)).astype(np.float32)
-    return (1 - disc) * around + (disc - plate) * red + plate * white * (1 - black), digits[pairs] @ [10, 1]
+    return (1 - disc) * around + (disc - plate) * red + plate * white * (1 - black), 10 * digits[:n] + digits[n:]
 
 
 class Reader(nn.Module):

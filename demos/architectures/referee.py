@@ -58,9 +58,7 @@ class Settings:
 
 
 QUICK = {"samples": 150, "neighbours": 100, "steps": 20}
-VERDICT = (
-    "True, but a new D tells them apart: convolutional GANs come nearer to the data than a linear map from real 7 x 7 pixels."
-)
+VERDICT = "True, but a new D finds a difference: convolutional GANs beat a linear map from real 7 x 7 pixels; BEGAN does not."
 FINDING = (
     "Of {generators|.0f} generators, the nearest has Frechet distance {nearest generator|.1f}; least squares from 7 x 7 pixels "
     "has {least squares from 7 x 7: Frechet distance|.0f}, unseen real images "

@@ -57,10 +57,7 @@ class Settings:
 
 
 QUICK = {"width": 64, "d_width": 32, "steps": 100, "fresh_steps": 50, "codes": 300, "judged": 300, "seeds": 1}
-VERDICT = (
-    "Not reached at this size: noise becomes better digits than with a plain autoencoder, but a new network tells the codes "
-    "from noise too often."
-)
+VERDICT = "Not reached at this size: noise becomes better digits, but a new network still tells the codes from noise too often."
 TITLE = (
     "A new network tells {codes told from z|%} of codes from draws of the prior (plain: {codes told from z, plain|%}; guessing "
     "50 %), for {squared error over that of plain|.2f} times the squared error; Frechet distance of P's images of the prior: "

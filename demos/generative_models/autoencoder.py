@@ -63,8 +63,8 @@ FINDING = (
     "Squared error on unseen digits, as a multiple of the dense network's (mean of 2 seeds): noisy image "
     "{denoising: error of the remedy ÷ denoising, dense: error|.1f}, mean image in the hole "
     "{inpainting: error of the remedy ÷ inpainting, dense: error|.1f}, bilinear interpolation from 7 x 7 pixels "
-    "{super-resolution: error of the remedy ÷ super-resolution, dense: error|.1f}. On such damaged "
-    "digits, the best linear map has a larger error, too."
+    "{super-resolution: error of the remedy ÷ super-resolution, dense: error|.1f}. The best "
+    "linear map has a larger error on these, too."
 )
 
 NETWORKS = ("dense", "conv")

@@ -46,10 +46,7 @@ class Settings:
 
 QUICK = {"steps": 60, "seeds": 2, "points": 400}
 KINDS = ("with the cycle's loss", "without it")
-VERDICT = (
-    "True: if each must undo the other, two networks translate between two rings without pairs; which mode becomes which is "
-    "chance."
-)
+VERDICT = "True: if each must undo the other, two networks translate between two rings; which mode becomes which is chance."
 FINDING = (
     "With the cycle's loss, F brings at least {with the cycle's loss: back in its mode, worst seed|>%} of the points back to "
     "their mode, and x and F(G(x)) are {with the cycle's loss: distance|.2g} apart; a mode's std is 0.1. Without it, "

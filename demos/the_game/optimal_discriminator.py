@@ -43,9 +43,7 @@ class Settings:
 
 
 QUICK = {"steps": 600, "batch": 256, "seeds": 1, "sup": 0.09, "mean": 0.03}  # a tenth of the samples: thrice the error
-VERDICT = (
-    "True: a network that sees only samples becomes the optimal discriminator of the formula wherever samples are frequent."
-)
+VERDICT = "True: a network that sees only samples becomes the optimal discriminator of the formula where samples are frequent."
 FINDING = (
     "D differs from the formula by at most {gaussians_sup_error|<} for two Gaussians and {mixtures_sup_error|<} for two "
     "mixtures; its value is at most {gaussians_value_error|<} and {mixtures_value_error|<} nats below the highest (worst of 3 "

@@ -69,6 +69,7 @@ CHANGES = {  # of the setting that collapses: one each
     "pairs (PacGAN)": {"D": "pairs"},
     "minibatch std": {"D": "std"},
 }
+EFFECT = "{}: change of the rarest mode's share"  # of each change
 CURES = ("WGAN-GP, 5 critic steps", "R1 = 1")  # these must help; the others' effect is only reported
 
 
@@ -163,7 +164,7 @@ def measure(claim: Claim, runs: dict[str, list[list[np.ndarray]]]) -> None:
             with_all = sum(modes(moments[-1]) == MODES for moments in runs[change])
             claim.note(f"{change}: seeds with all modes", with_all, f"reported: of {n}")
             effect = compare(rarest, [share.min() for share in collapsed], better="higher")
-            claim.compare(f"{change}: change of the rarest mode's share", effect, {HELPS} if change in CURES else None)
+            claim.compare(EFFECT.format(change), effect, {HELPS} if change in CURES else None)
 
 
 def title_of_moments(moments: list[np.ndarray], seed: int) -> str:
@@ -176,9 +177,7 @@ def title_of_moments(moments: list[np.ndarray], seed: int) -> str:
 
 def title_of_changes(m: dict[str, float]) -> str:
     """Which changes help, and in how many seeds G finds all modes by each."""
-    groups = by_verdict(
-        m, "{}: change of the rarest mode's share", [change for change in CHANGES if change != COLLAPSE], "higher"
-    )
+    groups = by_verdict(m, EFFECT, [change for change in CHANGES if change != COLLAPSE], "higher")
     words = "; ".join(f"{word}: {', '.join(c.split(',')[0] for c in changes)}" for word, changes in groups.items() if changes)
     counts = ", ".join(f"{m[f'{change}: seeds with all modes']:.0f}" for changes in groups.values() for change in changes)
     return f"To find all modes, {words} (all modes in {counts} of {m['seeds']:.0f} seeds)"

@@ -53,9 +53,7 @@ class Settings:
 
 
 QUICK = {"steps": 240, "few_steps": 240, "few": 100, "alone": 100, "width": 64, "images": 300, "looks": 20, "seeds": 1}
-VERDICT = (
-    "True, but only of the first sentence: D's accuracy stays above one half, so in D's eyes G is not as good as the data."
-)
+VERDICT = "True, but not of all quotations: D's accuracy stays above one half, so D does not find G as good as the data."
 TITLE = (
     "On digits, D's accuracy comes to rest at {accuracy at rest, least seed|>} or more, not at 0.5; with G frozen, D alone "
     "reaches {accuracy of D alone, G frozen|>3}; with real images in G's place, it stays within "

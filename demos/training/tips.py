@@ -19,7 +19,6 @@ replay could remind it? Replay's effect is small: on 12 other seeds, from 4242 o
 The base with three times the steps (demo hacks) ends nearer to the data than any of the tips.
 """
 
-import time
 from dataclasses import dataclass
 from itertools import product
 
@@ -32,7 +31,7 @@ from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare
 from demos.kit.experiment import demo, over_kinds
 from demos.kit.style import slide
-from demos.kit.training import adams, train
+from demos.kit.training import adams, timed
 from demos.training.verdicts import LOOKS, by_verdict, verdict_on
 from minigan import Tensor, data, losses, metrics, nn, no_grad, optim
 from minigan.backend import random_numbers
@@ -184,18 +183,16 @@ def make_game(kind: str, s: Settings) -> Game:
 def play(kind: str, seed: int, s: Settings, x: np.ndarray, y: np.ndarray, judge: metrics.Judge) -> dict[str, float]:
     """G's distance from the data after a game, its classes; D's accuracy on early and present fakes; what the tip is about."""
     mg.seed(seed)
-    game, past = make_game(kind, s), []
+    game = make_game(kind, s)
     classes = np.arange(s.samples) % 10 if isinstance(game, ConditionalGAN) else None
 
-    def keep(game: Game) -> None:
-        if classes is None:
-            past.append(game.sample(100))
+    def look(game: Game) -> np.ndarray | None:
+        return game.sample(100) if classes is None else None
 
-    began = time.process_time()
-    train(game, data.batches(2 * x - 1, y, size=s.batch), s.steps, "game", max(1, s.steps // 10), keep, past=past)
-    seconds = time.process_time() - began
+    seconds, past = timed(game, data.batches(2 * x - 1, y, size=s.batch), s.steps, 10, look)
     samples = digits.pixels(game, s.samples, classes)
-    found = {"frechet": digits.distance(judge, samples, x), "classes": digits.classes_drawn(judge, samples), "seconds": seconds}
+    found = {"frechet": digits.distance(judge, samples, x), "classes": digits.classes_drawn(judge, samples)}
+    found["seconds"] = seconds[-1]
     if classes is None:
         early, present = np.concatenate(past[: len(past) // 2]), 2 * samples - 1
         with no_grad():
@@ -228,13 +225,12 @@ def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
     kept = max(run["kept"] for run in runs["hybrid model"])
     claim.at_most("hybrid model: squared error over the mean image's, worst seed", kept, 0.5)
     for kind, name in product((BASE, "experience replay"), (EARLY, PRESENT, REAL)):
-        claim.note(
-            f"{kind}: D right about {name}", np.mean([run[name] for run in runs[kind]]), "reported: at the end of its game"
-        )
+        right = np.mean([run[name] for run in runs[kind]])
+        claim.note(f"{kind}: D right about {name}", right, "reported: at the end of its game")
     replayed, base = ([run[EARLY] for run in runs[kind]] for kind in ("experience replay", BASE))
     claim.compare(f"experience replay: change of D right about {EARLY}", compare(replayed, base, better="higher"))
-    longer = np.mean([run["seconds"] for run in runs["hybrid model"]]) / np.mean([run["seconds"] for run in runs[BASE]])
-    claim.note("seconds of the hybrid model over the base's", longer, "reported: of one core")
+    hybrid, base = (np.mean([run["seconds"] for run in runs[kind]]) for kind in ("hybrid model", BASE))
+    claim.note("seconds of the hybrid model over the base's", hybrid / base, "reported: of one core")
     for tip, without in TIPS.items():
         logs = ([np.log(run["frechet"]) for run in runs[kind]] for kind in (tip, without))  # seeds differ by factors
         claim.compare(f"{tip}: log of the ratio", compare(*logs))

@@ -59,8 +59,8 @@ class Settings:
 
 QUICK = {"turns": 3, "cycle_turns": 3, "G_width": 2, "D_width": 2, "lower": 0.3, "steps": 20, "moments": 4}
 VERDICT = (
-    "True: whether a game cycles, leaves the solution or comes to rest is what its Jacobian predicts; R1 and OMD bring both "
-    "games to rest; a lower rate does not help the Dirac GAN."
+    "True: the Jacobian predicts whether a game cycles, leaves the solution or comes to rest. R1 and OMD bring both games to "
+    "rest; a lower rate does not help the Dirac GAN."
 )
 FINDING = (
     "Dirac GAN, near the solution: a turn takes {Dirac GAN, GD at once: steps of a turn|.0f} steps and multiplies the "
@@ -70,9 +70,10 @@ FINDING = (
     "of two networks are within {two networks: error of a turn's factor, worst method|<%} of the predicted ones."
 )
 TITLE = (
-    "Each step multiplies the distance from the solution by $r$: predicted (rings) and played (dots). Games that come to rest, "
-    "of 2: GD at once: {games that GD at once brings to rest|.0f}; at a tenth of its rate: "
-    "{games that GD at once, lower rate brings to rest|.0f}; GD in turn with R1: {games that R1 in turn brings to rest|.0f}"
+    "A step multiplies the distance by $r$: predicted (rings) and played (dots). Of 2 games, GD at once brings "
+    "{games that GD at once brings to rest|.0f} to rest, at a tenth of its rate "
+    "{games that GD at once, lower rate brings to rest|.0f}; GD in turn with R1 brings "
+    "{games that R1 in turn brings to rest|.0f}"
 )
 TRAINING = (
     "While two networks learn, the fastest pair's real part is between {training, without R1: least real part of the fastest "

@@ -159,12 +159,16 @@ def main(claim: Claim, settings: Settings) -> None:
         apart = own_data.measure_points(claim, x, samples)
         run.write(samples=own_data.restored(claim.args, samples))
         draw_training(claim, run, x, apart, apart)
-        return
-    later = run.snapshots[1:]  # at the start the critic has learnt nothing yet
-    step, estimate, exact = (np.array([float(s[key]) for s in later]) for key in ("step", "estimate", "exact"))
+    else:
+        report(claim, run, settings, x, centres, std)
+
+
+def report(claim: Claim, run: Run, settings: Settings, x: np.ndarray, centres: np.ndarray, std: float) -> None:
+    """The critic's estimate beside the exact distance; the samples beside those of the other game."""
+    step, estimate, exact = (np.array([float(s[key]) for s in run.snapshots]) for key in ("step", "estimate", "exact"))
     n = settings.compared
     floor = float(np.mean([metrics.wasserstein1(x[:n], x[i * n : (i + 1) * n]) for i in range(1, 6)]))
-    samples = game.sample(10_000)
+    samples = run.game.sample(10_000)
     coverage, perfect = metrics.mode_coverage(samples, centres, std), metrics.mode_coverage(x[:10_000], centres, std)
     learnt = step > LEARNING * claim.settings["steps"]
     parts = learnt, step > 0
@@ -175,12 +179,10 @@ def main(claim: Claim, settings: Settings) -> None:
     name, other = NAMES[claim.args.game], NAMES[OTHER[claim.args.game]]
     games = {name: samples, other: once(other, samples_of, of_other(claim.args), x)}
     within = {name: metrics.mode_coverage(of_game, centres, std)["high_quality"] for name, of_game in games.items()}
-    measure(claim, float(run.snapshots[0]["exact"]), distance, coverage, perfect, len(centres), within[other])
+    measure(claim, float(exact[0]), distance, coverage, perfect, len(centres), within[other])
     run.write(samples=samples)
     reached, agrees = claim.words(REACHED), claim.words(AGREES)
-    claim.show(
-        draw_estimates(step, estimate, [float(s["exact"]) for s in run.snapshots], learnt, x, games, within), "distance", agrees
-    )
+    claim.show(draw_estimates(step, estimate, exact, learnt, x, games, within), "distance", agrees)
     draw_training(claim, run, x, reached, agrees)
 
 
@@ -243,13 +245,13 @@ def measure(claim: Claim, at_first: float, distance: dict, reached: dict, perfec
 
 
 def draw_estimates(
-    step: np.ndarray, estimate: np.ndarray, exact: list[float], learnt: np.ndarray, x: np.ndarray, games: dict, within: dict
+    step: np.ndarray, estimate: np.ndarray, exact: np.ndarray, learnt: np.ndarray, x: np.ndarray, games: dict, within: dict
 ) -> plt.Figure:
     """The critic's estimate, and the exact distance, also at first; the samples of both games over the data."""
     figure, (said, true, *places) = slide(1, 4, height=4.8)
-    said.plot(step, estimate, "o-", color=D_COLOUR, markersize=3)
-    said.set(title="said: the estimate", xlabel="iteration", ylim=(0, None))  # below 0, the critic has not learnt yet
-    true.plot([0, *step], exact, "s-", color=OTHERS[2], markersize=3)
+    said.plot(step[1:], estimate[1:].clip(0), "o-", color=D_COLOUR, markersize=3)  # negative: the critic has not learnt yet
+    said.set(title="said: the estimate", xlabel="iteration", ylim=(0, None))
+    true.plot(step, exact, "s-", color=OTHERS[2], markersize=3)
     true.set(title="true: the exact $W_1$", xlabel="iteration", ylim=(0, None))
     for axes in (said, true):
         axes.axvspan(0, step[learnt][0] if learnt.any() else step[-1], color="grey", alpha=0.2)

@@ -101,8 +101,7 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
     Example: square = lambda x: record("square", x.data * x.data, (x, lambda g, y: g * 2 * x))
     """
     if not isinstance(data, backend.Array) and not backend.is_array(data):  # NumPy's reductions return scalars
-        from_python = isinstance(data, float | int) and not hasattr(data, "dtype")  # as np.float64 has
-        dtype = inputs[0][0].dtype if from_python and inputs else None
+        dtype = getattr(data, "dtype", inputs[0][0].dtype if inputs else None)  # a number of Python takes the first input's
         module = backend.of(inputs[0][0].data) if inputs else backend.xp()  # where the inputs are, whichever is current
         data = module.asarray(data, dtype=dtype)
     y = Tensor.__new__(Tensor)._hold(data, versions.version_of_result(data, inputs))
